@@ -1,0 +1,184 @@
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { arch } from 'node:os';
+import { dirname, join } from 'node:path';
+import { ImportCheckError } from '../errors.ts';
+import { compileTree } from './bytecode.ts';
+import { type ImportResult, importModules, topLevelModules } from './imports.ts';
+import { type Installed, install } from './install.ts';
+import type { Manifest } from './manifest.ts';
+import type { Distribution, Target } from './resolve.ts';
+import { planRemovals, type Removal, type ServicesInUse } from './rules.ts';
+import { listTree, type TreeFile, totalBytes } from './tree.ts';
+import { findPython } from './uv.ts';
+import { writeZip } from './zip.ts';
+
+export interface ArtifactSpec {
+  kind: 'layer' | 'function';
+  name: string;
+  key: string;
+  target: Target;
+  distributions: readonly Distribution[];
+  /** Where distributions stand in the zip: `python` in a layer, the top in a function. */
+  libraries: 'python' | '';
+  /** Folder in which the zip is unpacked at run time: /opt or /var/task. */
+  mount: string;
+  /** Files of the project that the artifact ships, from where to what name in the zip. */
+  sources: readonly { from: string; to: string }[];
+  services: ServicesInUse;
+  /** Modules beyond the distributions' own that must import. */
+  modules: readonly string[];
+  environment?: Readonly<Record<string, string>>;
+  /** Unpacked layers that stand on the path beside this artifact: their python/ folders. */
+  beside: readonly string[];
+}
+
+export interface Built {
+  manifest: Manifest;
+  /** Path of the zip. */
+  zip: string;
+  /** The unpacked tree. */
+  tree: string;
+}
+
+/** Names the step that begins, for live progress. */
+export type OnStep = (step: string) => void;
+
+async function copySources(spec: ArtifactSpec, tree: string): Promise<void> {
+  for (const { from, to } of spec.sources) {
+    const target = join(tree, to);
+    await mkdir(dirname(target), { recursive: true });
+    await copyFile(from, target);
+  }
+}
+
+/** Removes files and answers what went, per distribution and reason. */
+async function trim(
+  libraries: string,
+  removals: readonly Removal[],
+  sizes: ReadonlyMap<string, number>,
+): Promise<Manifest['removed']> {
+  const summary = new Map<string, Manifest['removed'][number]>();
+  for (const { path, distribution, reason } of removals) {
+    const bytes = sizes.get(path);
+    if (bytes === undefined) continue;
+    await rm(join(libraries, path));
+    const key = `${distribution}\0${reason}`;
+    const entry = summary.get(key) ?? { distribution, reason, files: 0, bytes: 0 };
+    summary.set(key, { ...entry, files: entry.files + 1, bytes: entry.bytes + bytes });
+  }
+  return [...summary.values()].sort((a, b) => b.bytes - a.bytes);
+}
+
+const machine = () => (arch() === 'arm64' ? 'arm64' : 'x86_64');
+
+function report(spec: ArtifactSpec, results: readonly ImportResult[]): void {
+  const failed = results.filter(({ kind }) => kind === 'import');
+  if (failed.length === 0) return;
+  const list = failed
+    .slice(0, 5)
+    .map(({ module, error }) => `${module}: ${error}`)
+    .join('; ');
+  const more = failed.length > 5 ? ` and ${failed.length - 5} more` : '';
+  throw new ImportCheckError(
+    `${spec.kind} ${spec.name}: ${failed.length} of ${results.length} modules do not import with just its own layers: ${list}${more}. Add what is missing to its requirements.txt.`,
+  );
+}
+
+/** Files of the project whose distribution is nobody's have their size counted as installed, too. */
+function distributionSizes(
+  installed: readonly Installed[],
+  sizes: ReadonlyMap<string, number>,
+): Manifest['distributions'] {
+  return installed.map(({ name, version, files }) => ({
+    name,
+    version,
+    installedBytes: files.reduce((sum, path) => sum + (sizes.get(path) ?? 0), 0),
+  }));
+}
+
+const sizesOf = (files: readonly TreeFile[]) => new Map(files.map(({ path, bytes }) => [path, bytes]));
+
+/**
+ * Builds one artifact: install, copy, trim, compile, prove the imports, zip.
+ * @param workdir an empty folder of this build's own
+ * @throws InstallError, ImportCheckError, ToolMissingError
+ */
+export async function buildArtifact(
+  spec: ArtifactSpec,
+  workdir: string,
+  onStep: OnStep = () => {},
+): Promise<Built> {
+  const tree = join(workdir, 'tree');
+  const libraries = join(tree, spec.libraries);
+  onStep('install');
+  const installed = await install(spec.distributions, libraries, spec.target);
+  const installedSizes = sizesOf(await listTree(libraries));
+  await copySources(spec, tree);
+  const installedBytes = totalBytes(await listTree(tree));
+
+  onStep('trim');
+  const removed = await trim(
+    libraries,
+    installed.flatMap((one) => planRemovals(one, spec.services)),
+    installedSizes,
+  );
+
+  onStep('bytecode');
+  const interpreter = await findPython(spec.target.python, workdir);
+  const own = new Set(spec.sources.map(({ to }) => to));
+  const python = (await listTree(tree)).map(({ path }) => path).filter((path) => path.endsWith('.py'));
+  const parts = {
+    files: python.filter((path) => own.has(path)),
+    sourceless: python.filter((path) => !own.has(path)),
+  };
+  const bytecode = await compileTree(tree, parts, interpreter, spec.mount);
+
+  onStep('imports');
+  const modules = [...new Set([...installed.flatMap(topLevelModules), ...spec.modules])];
+  const canRun = spec.target.architecture === machine();
+  const imports = canRun
+    ? await importModules({
+        interpreter,
+        paths: [libraries, ...spec.beside],
+        modules,
+        ...(spec.environment ? { environment: spec.environment } : {}),
+      })
+    : [];
+  report(spec, imports);
+
+  onStep('zip');
+  const files = await listTree(tree);
+  const target = join(workdir, `${spec.kind}.zip`);
+  const zip = await writeZip(
+    tree,
+    files.map(({ path }) => path),
+    target,
+  );
+  const manifest: Manifest = {
+    kind: spec.kind,
+    name: spec.name,
+    key: spec.key,
+    python: spec.target.python,
+    architecture: spec.target.architecture,
+    zip,
+    bytes: totalBytes(files),
+    installedBytes,
+    files: files.map(({ path, bytes }) => [path, bytes]),
+    distributions: distributionSizes(installed, installedSizes),
+    removed,
+    bytecode,
+    imports: imports.map(({ module, ms }) => ({ module, ms })),
+    notes: [
+      ...(canRun
+        ? []
+        : [
+            `imports not checked: this machine is ${machine()}, the artifact is for ${spec.target.architecture}`,
+          ]),
+      ...imports
+        .filter(({ error }) => error)
+        .map(({ module, error }) => `${module} is there, but its own code failed outside Lambda: ${error}`),
+    ],
+  };
+  await writeFile(join(workdir, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
+  return { manifest, zip: target, tree };
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+
+/** What an artifact is made of and how it came to be; it stands beside the zip and travels with it. */
+export const manifestSchema = z.object({
+  kind: z.enum(['layer', 'function']),
+  name: z.string(),
+  /** Content hash of everything that the artifact is built from: same key, same bytes. */
+  key: z.string().regex(/^[0-9a-f]{64}$/),
+  python: z.string(),
+  architecture: z.enum(['x86_64', 'arm64']),
+  zip: z.object({ bytes: z.int(), sha256: z.string() }),
+  /** Bytes, unzipped. */
+  bytes: z.int(),
+  /** Bytes as installed, before anything was removed or compiled. */
+  installedBytes: z.int(),
+  /** Every file, relative to the zip, with its bytes unzipped. */
+  files: z.array(z.tuple([z.string(), z.int()])),
+  distributions: z.array(z.object({ name: z.string(), version: z.string(), installedBytes: z.int() })),
+  removed: z.array(
+    z.object({ distribution: z.string(), reason: z.string(), files: z.int(), bytes: z.int() }),
+  ),
+  bytecode: z.object({ compiled: z.int(), skipped: z.record(z.string(), z.string()) }),
+  /** Empty where this machine cannot run the target's code. */
+  imports: z.array(z.object({ module: z.string(), ms: z.number() })),
+  /** What a human should know: imports that could not be checked, and why. */
+  notes: z.array(z.string()),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;

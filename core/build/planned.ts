@@ -1,0 +1,70 @@
+import { join } from 'node:path';
+import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
+import { handlerModule } from '../release/plan.ts';
+import { type Built, buildArtifact, type OnStep } from './artifact.ts';
+import { script } from './scripts.ts';
+
+/** File that every function carries, so that a probe can import the function's own modules inside Lambda. */
+export const PROBE_FILE = 'plimsoll_probe.py';
+
+export interface BuildContext {
+  /** Folder of the project. */
+  root: string;
+  plan: BuildPlan;
+  /** Unpacked trees of the layers that were built before, by name. */
+  trees: ReadonlyMap<string, string>;
+  /** An empty folder of this build's own. */
+  workdir: string;
+  onStep?: OnStep;
+}
+
+const fromRoot = (root: string, { sources }: PlannedLayer | PlannedFunction) =>
+  sources.map(({ from, to }) => ({ from: join(root, from), to }));
+
+const librariesOf = (trees: ReadonlyMap<string, string>, names: readonly string[]) =>
+  names.flatMap((name) => {
+    const tree = trees.get(name);
+    return tree === undefined ? [] : [join(tree, 'python')];
+  });
+
+/** Builds one layer of a plan; the layers that it requires must have been built. @throws see buildArtifact */
+export function buildLayer(
+  layer: PlannedLayer,
+  { root, plan, trees, workdir, onStep }: BuildContext,
+): Promise<Built> {
+  return buildArtifact(
+    {
+      ...layer,
+      kind: 'layer',
+      target: plan.target,
+      libraries: 'python',
+      mount: '/opt',
+      sources: fromRoot(root, layer),
+      modules: [],
+      beside: librariesOf(trees, layer.requires),
+    },
+    workdir,
+    onStep,
+  );
+}
+
+/** Builds one function of a plan and proves that its handler imports beside its layers. @throws see buildArtifact */
+export function buildFunction(
+  fn: PlannedFunction,
+  { root, plan, trees, workdir, onStep }: BuildContext,
+): Promise<Built> {
+  return buildArtifact(
+    {
+      ...fn,
+      kind: 'function',
+      target: plan.target,
+      libraries: '',
+      mount: '/var/task',
+      sources: [...fromRoot(root, fn), { from: script(PROBE_FILE), to: PROBE_FILE }],
+      modules: [handlerModule(fn.handler)],
+      beside: librariesOf(trees, fn.layers),
+    },
+    workdir,
+    onStep,
+  );
+}

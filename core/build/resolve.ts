@@ -1,0 +1,137 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ResolutionError } from '../errors.ts';
+import type { Architecture } from '../project/template.ts';
+import { uv, uvPlatform } from './uv.ts';
+
+/** What wheels must fit. */
+export interface Target {
+  /** `3.11` */
+  python: string;
+  architecture: Architecture;
+}
+
+/** One pinned distribution. */
+export interface Distribution {
+  /** Normalised name, as in PEP 503. */
+  name: string;
+  version: string;
+  /** `sha256:…` of every file of this version that the index offers. */
+  hashes: string[];
+  /** Names of the distributions, and ids of the requirement sets, that ask for it. */
+  via: string[];
+}
+
+/** Requirement sets by id: the layers, or one function. */
+export type RequirementSets = Readonly<Record<string, readonly string[]>>;
+
+const fileOf = (index: number) => `set-${index}.txt`;
+
+/** The lines that `uv pip install --require-hashes` takes. */
+export function lockLines(distributions: readonly Distribution[]): string {
+  return distributions
+    .map(
+      ({ name, version, hashes }) =>
+        `${name}==${version} ${hashes.map((hash) => `--hash=${hash}`).join(' ')}\n`,
+    )
+    .join('');
+}
+
+/**
+ * Parses the requirements.txt that uv writes with hashes and split annotations.
+ * @param ids ids of the requirement sets, in the order of their files
+ */
+export function parseLock(text: string, ids: readonly string[]): Distribution[] {
+  const result: Distribution[] = [];
+  for (const raw of text.split('\n')) {
+    const line = raw.replace(/\\$/, '').trim();
+    const pin = /^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)/.exec(line);
+    const current = result.at(-1);
+    if (pin?.[1] && pin[2]) result.push({ name: pin[1], version: pin[2], hashes: [], via: [] });
+    else if (current && line.startsWith('--hash=')) current.hashes.push(line.slice('--hash='.length));
+    else if (current && line.startsWith('#')) {
+      const source = line.replace(/^#\s*(via\b)?\s*/, '');
+      const set = /^-r set-(\d+)\.txt$/.exec(source)?.[1];
+      if (set !== undefined) current.via.push(ids[Number(set)] ?? source);
+      else if (source && !source.startsWith('-c ')) current.via.push(source);
+    }
+  }
+  return result;
+}
+
+/** uv's own words, without its frame, and with our file names put back. */
+function readable(stderr: string, ids: readonly string[]): string {
+  const text = stderr
+    .split('\n')
+    .filter((line) => !/^(warning|hint):/i.test(line.trim()))
+    .map((line) => line.replace(/^[\s×╰─▶│├]+/, ''))
+    .join(' ')
+    .replace(/set-(\d+)\.txt/g, (whole, index: string) => ids[Number(index)] ?? whole)
+    .replace(/\s+/g, ' ');
+  return text.trim().slice(0, 2000);
+}
+
+/**
+ * Resolves all requirement sets together, once, so that they share one version of everything; wheels only.
+ * @param constraints distributions that are fixed already, those of the layers below
+ * @throws ResolutionError with uv's explanation and the requirement sets that disagree
+ */
+export async function resolveSets(
+  sets: RequirementSets,
+  target: Target,
+  constraints: readonly Distribution[] = [],
+): Promise<Distribution[]> {
+  const ids = Object.keys(sets);
+  if (ids.length === 0) return [];
+  const folder = await mkdtemp(join(tmpdir(), 'plimsoll-resolve-'));
+  try {
+    await Promise.all(
+      ids.map((id, index) => writeFile(join(folder, fileOf(index)), `${sets[id]?.join('\n')}\n`)),
+    );
+    await writeFile(
+      join(folder, 'constraints.txt'),
+      constraints.map(({ name, version }) => `${name}==${version}\n`).join(''),
+    );
+    const result = await uv(
+      [
+        'pip',
+        'compile',
+        '--quiet',
+        '--no-header',
+        '--generate-hashes',
+        '--annotation-style=split',
+        '--only-binary=:all:',
+        `--python-version=${target.python}`,
+        `--python-platform=${uvPlatform(target.python, target.architecture)}`,
+        '--constraint=constraints.txt',
+        ...ids.map((_, index) => fileOf(index)),
+      ],
+      folder,
+    );
+    if (result.code !== 0) {
+      const list = ids.join(', ');
+      throw new ResolutionError(
+        `the requirements of ${list} cannot be resolved for Python ${target.python} on ${target.architecture}: ${readable(result.stderr, ids)}. Correct the requirements.txt that names it.`,
+      );
+    }
+    return parseLock(result.stdout, ids);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Names of all distributions that one requirement set needs, itself and through others. */
+export function closure(id: string, distributions: readonly Distribution[]): Set<string> {
+  const needed = new Set<string>();
+  const visit = (source: string) => {
+    for (const { name, via } of distributions) {
+      if (via.includes(source) && !needed.has(name)) {
+        needed.add(name);
+        visit(name);
+      }
+    }
+  };
+  visit(id);
+  return needed;
+}

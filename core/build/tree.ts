@@ -1,0 +1,51 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface TreeFile {
+  /** Relative to the tree, with forward slashes. */
+  path: string;
+  /** Bytes, unzipped. */
+  bytes: number;
+}
+
+/**
+ * All files below a folder, sorted by path. Links are left out: an artifact holds plain files only, and a link in a
+ * project could point anywhere.
+ * @param skip names of files and folders that are passed over wherever they stand
+ */
+export async function listTree(
+  root: string,
+  skip: (name: string) => boolean = () => false,
+): Promise<TreeFile[]> {
+  const result: TreeFile[] = [];
+  const visit = async (folder: string): Promise<void> => {
+    const entries = await readdir(join(root, folder), { withFileTypes: true });
+    for (const entry of entries) {
+      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+      if (skip(entry.name)) continue;
+      if (entry.isDirectory()) await visit(path);
+      else if (entry.isFile()) result.push({ path, bytes: (await stat(join(root, path))).size });
+    }
+  };
+  await visit('');
+  return result.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+export const totalBytes = (files: readonly { bytes: number }[]): number =>
+  files.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** Files that a developer's machine leaves behind and that no artifact ships. */
+const LEFTOVERS = new Set([
+  '__pycache__',
+  '.git',
+  '.venv',
+  'venv',
+  'node_modules',
+  '.aws-sam',
+  '.plimsoll',
+  '.pytest_cache',
+  '.mypy_cache',
+  '.DS_Store',
+]);
+
+export const isLeftover = (name: string): boolean => LEFTOVERS.has(name) || name.endsWith('.pyc');

@@ -1,0 +1,43 @@
+import { ToolMissingError } from '../errors.ts';
+import type { Architecture } from '../project/template.ts';
+import { type RunResult, run } from './run.ts';
+
+const TIMEOUT_MS = 10 * 60_000;
+
+/** Lambda's operating systems: glibc 2.26 up to Python 3.11 (Amazon Linux 2), 2.34 from 3.12 on (Amazon Linux 2023). */
+export function uvPlatform(python: string, architecture: Architecture): string {
+  const machine = architecture === 'arm64' ? 'aarch64' : 'x86_64';
+  const minor = Number(python.split('.')[1]);
+  return `${machine}-manylinux_${minor >= 12 ? '2_34' : '2_17'}`;
+}
+
+/** Runs uv, which finds the user's own index settings in the environment and never reads the project's folder. */
+export async function uv(args: readonly string[], cwd: string): Promise<RunResult> {
+  try {
+    return await run('uv', args, {
+      cwd,
+      env: { ...process.env, UV_NO_PROGRESS: '1', NO_COLOR: '1' },
+      timeoutMs: TIMEOUT_MS,
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new ToolMissingError('uv is not on the PATH; install it: python3 -m pip install uv');
+  }
+}
+
+/**
+ * The interpreter of one Python minor version, an absolute path. Where the machine has none, uv may fetch one.
+ * @throws ToolMissingError naming the version
+ */
+export async function findPython(version: string, cwd: string): Promise<string> {
+  const find = () => uv(['python', 'find', '--no-project', '--no-python-downloads', version], cwd);
+  let found = await find();
+  if (found.code !== 0) {
+    await uv(['python', 'install', version], cwd);
+    found = await find();
+  }
+  if (found.code === 0) return found.stdout.trim();
+  throw new ToolMissingError(
+    `no Python ${version} on this machine, and uv could not fetch one; install Python ${version}, the version of the project's functions`,
+  );
+}

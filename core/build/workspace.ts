@@ -1,0 +1,89 @@
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
+import { wavesOf } from '../release/plan.ts';
+import type { OnStep } from './artifact.ts';
+import { type Manifest, manifestSchema } from './manifest.ts';
+import { buildFunction, buildLayer } from './planned.ts';
+
+/** Progress of one artifact: a step that begins, or how it ended. */
+export interface BuildEvents {
+  step(kind: 'layer' | 'function', name: string, step: string): void;
+  done(manifest: Manifest, reused: boolean, ms: number): void;
+}
+
+export interface WorkspaceArtifact {
+  manifest: Manifest;
+  /** Folder with the zip, manifest.json and the unpacked tree. */
+  folder: string;
+  reused: boolean;
+}
+
+type Planned = { kind: 'layer'; item: PlannedLayer } | { kind: 'function'; item: PlannedFunction };
+
+async function readManifest(folder: string): Promise<Manifest | undefined> {
+  const text = await readFile(join(folder, 'manifest.json'), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : manifestSchema.parse(JSON.parse(text));
+}
+
+/** Only the newest build of each artifact is kept. */
+async function dropOlder(parent: string, keep: string): Promise<void> {
+  const names = await readdir(parent);
+  await Promise.all(
+    names
+      .filter((name) => name !== keep)
+      .map((name) => rm(join(parent, name), { recursive: true, force: true })),
+  );
+}
+
+/**
+ * Builds a plan's artifacts in a folder, wave by wave, those of one wave side by side; what is there under the same
+ * key already is used again. An artifact appears in its place only when it is complete.
+ * @param only names of the layers and functions to build; what they require is built, too. Default: all
+ */
+export class Workspace {
+  readonly artifacts = new Map<string, WorkspaceArtifact>();
+
+  constructor(
+    private readonly root: string,
+    private readonly plan: BuildPlan,
+    private readonly folder: string,
+    private readonly events: BuildEvents,
+  ) {}
+
+  private async build({ kind, item }: Planned): Promise<void> {
+    const parent = join(this.folder, `${kind}s`, item.name);
+    const home = join(parent, item.key);
+    const begin = performance.now();
+    const found = await readManifest(home);
+    if (!found) {
+      const workdir = join(parent, 'unfinished');
+      await rm(workdir, { recursive: true, force: true });
+      await mkdir(workdir, { recursive: true });
+      const trees = new Map([...this.artifacts].map(([name, { folder }]) => [name, join(folder, 'tree')]));
+      const onStep: OnStep = (step) => this.events.step(kind, item.name, step);
+      const context = { root: this.root, plan: this.plan, trees, workdir, onStep };
+      await (kind === 'layer' ? buildLayer(item, context) : buildFunction(item, context));
+      await rename(workdir, home);
+      await dropOlder(parent, item.key);
+    }
+    const manifest = found ?? (await readManifest(home));
+    if (!manifest) throw new Error(`${home}: the build left no manifest`);
+    this.artifacts.set(item.name, { manifest, folder: home, reused: found !== undefined });
+    this.events.done(manifest, found !== undefined, performance.now() - begin);
+  }
+
+  async layers(only?: readonly string[]): Promise<void> {
+    const wanted = this.plan.layers.filter(({ name }) => !only || only.includes(name));
+    const names = new Set(wanted.flatMap(({ name, requires }) => [name, ...requires]));
+    for (const wave of wavesOf(this.plan.layers)) {
+      const items = wave.filter(({ name }) => names.has(name));
+      await Promise.all(items.map((item) => this.build({ kind: 'layer', item })));
+    }
+  }
+
+  /** Needs the layers to be there. */
+  async functions(): Promise<void> {
+    await Promise.all(this.plan.functions.map((item) => this.build({ kind: 'function', item })));
+  }
+}

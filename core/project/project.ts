@@ -1,0 +1,159 @@
+import { readdir, stat } from 'node:fs/promises';
+import { isAbsolute, join, normalize, sep } from 'node:path';
+import { z } from 'zod';
+import { ProjectError, UnsupportedProjectError } from '../errors.ts';
+import { describeIssues, type ProjectConfig, readConfig } from './config.ts';
+import {
+  type Architecture,
+  type ProjectTemplate,
+  readTemplate,
+  type TemplateFunction,
+  type TemplateLayer,
+} from './template.ts';
+import { readProjectFile } from './yaml.ts';
+
+/** Folder beside a function's code that holds its smoke events; it is not shipped. */
+export const SMOKE_FOLDER = 'smoke';
+const MAX_SMOKE_EVENT_BYTES = 200_000;
+
+/** One invocation that a deployed function must answer as expected. */
+export interface SmokeEvent {
+  name: string;
+  event: unknown;
+  /** What the answer must hold at least; undefined: any answer without an error. */
+  expect?: unknown;
+}
+
+export interface ProjectLayer extends TemplateLayer {
+  /** Requirements file relative to the project, undefined for a layer of plain files. */
+  requirements?: string;
+}
+
+export interface ProjectFunction extends TemplateFunction {
+  requirements?: string;
+  smoke: SmokeEvent[];
+}
+
+/** A SAM project as read from its folder. Paths are relative to `root`. */
+export interface Project {
+  root: string;
+  templateFile: string;
+  template: ProjectTemplate;
+  config: ProjectConfig;
+  layers: ProjectLayer[];
+  functions: ProjectFunction[];
+  /** `3.11`; all layers and functions of a project share it. */
+  python: string;
+  architecture: Architecture;
+}
+
+const smokeSchema = z.strictObject({ event: z.unknown(), expect: z.unknown().optional() });
+
+async function folderOf(root: string, path: string, where: string): Promise<string> {
+  const folder = normalize(path).replace(/[/\\]$/, '');
+  if (isAbsolute(folder) || folder.split(sep).includes('..')) {
+    throw new ProjectError(`${where}: ${path} is outside the project; use a folder beside the template`);
+  }
+  const info = await stat(join(root, folder)).catch(() => undefined);
+  if (!info?.isDirectory())
+    throw new ProjectError(`${where}: there is no folder ${path}; create it or correct the template`);
+  return folder;
+}
+
+async function requirementsOf(root: string, folder: string): Promise<{ requirements?: string }> {
+  const path = join(folder, 'requirements.txt');
+  const info = await stat(join(root, path)).catch(() => undefined);
+  return info?.isFile() ? { requirements: path } : {};
+}
+
+async function smokeEventsOf(root: string, codeUri: string): Promise<SmokeEvent[]> {
+  const folder = join(codeUri, SMOKE_FOLDER);
+  const names = (await readdir(join(root, folder)).catch(() => []))
+    .filter((name) => name.endsWith('.json'))
+    .sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const file = join(folder, name);
+      const text = (await readProjectFile(join(root, file), file, MAX_SMOKE_EVENT_BYTES)) ?? '';
+      let raw: unknown;
+      try {
+        raw = JSON.parse(text);
+      } catch (error) {
+        throw new ProjectError(`${file}: ${(error as Error).message}`);
+      }
+      const parsed = smokeSchema.safeParse(raw);
+      if (!parsed.success) {
+        throw new ProjectError(`${file}: ${describeIssues(parsed.error)}; write {"event": …, "expect": …}`);
+      }
+      return { name: name.replace(/\.json$/, ''), ...parsed.data };
+    }),
+  );
+}
+
+/** The one value that all functions share; layers are built for it. */
+function common<T>(
+  functions: TemplateFunction[],
+  what: string,
+  get: (fn: TemplateFunction) => T,
+  fallback: T,
+): T {
+  const values = new Map(functions.map((fn) => [get(fn), fn.logicalId]));
+  if (values.size > 1) {
+    const list = [...values].map(([value, id]) => `${id} ${value}`).join(', ');
+    throw new UnsupportedProjectError(
+      `functions differ in ${what} (${list}); a shared layer can be built for one only`,
+    );
+  }
+  return values.keys().next().value ?? fallback;
+}
+
+async function findTemplate(root: string, config: ProjectConfig): Promise<{ file: string; text: string }> {
+  const candidates = config.template ? [config.template] : ['template.yaml', 'template.yml'];
+  for (const file of candidates) {
+    const text = await readProjectFile(join(root, file), file);
+    if (text !== undefined) return { file, text };
+  }
+  throw new ProjectError(
+    `${root}: no ${candidates.join(' or ')} here; run this in the folder of a SAM project`,
+  );
+}
+
+/**
+ * Reads a SAM project: template, plimsoll.yaml, requirements and smoke events.
+ * @throws ProjectError, TemplateError, UnsupportedProjectError
+ */
+export async function loadProject(
+  root: string,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<Project> {
+  const config = await readConfig(root);
+  const { file, text } = await findTemplate(root, config);
+  const template = readTemplate(text, file, parameters);
+  const layers = await Promise.all(
+    template.layers.map(async (layer) => {
+      const contentUri = await folderOf(root, layer.contentUri, `${file}: ${layer.logicalId}.ContentUri`);
+      return { ...layer, contentUri, ...(await requirementsOf(root, contentUri)) };
+    }),
+  );
+  const functions = await Promise.all(
+    template.functions.map(async (fn) => {
+      const codeUri = await folderOf(root, fn.codeUri, `${file}: ${fn.logicalId}.CodeUri`);
+      return {
+        ...fn,
+        codeUri,
+        ...(await requirementsOf(root, codeUri)),
+        smoke: await smokeEventsOf(root, codeUri),
+      };
+    }),
+  );
+  return {
+    root,
+    templateFile: file,
+    template,
+    config,
+    layers,
+    functions,
+    python: common(functions, 'Runtime', (fn) => fn.runtime, 'python3.13').replace('python', ''),
+    architecture: common(functions, 'Architectures', (fn) => fn.architecture, 'x86_64'),
+  };
+}

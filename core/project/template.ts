@@ -1,0 +1,256 @@
+import { z } from 'zod';
+import { TemplateError, UnsupportedProjectError } from '../errors.ts';
+import { describeIssues } from './config.ts';
+import { isObject, resolve, resolveText, type Scope } from './intrinsics.ts';
+import { parseTemplate } from './yaml.ts';
+
+export const SERVERLESS_LAYER = 'AWS::Serverless::LayerVersion';
+export const SERVERLESS_FUNCTION = 'AWS::Serverless::Function';
+
+/** Lambda's name of a processor, and the name that its layers and zips carry. */
+export type Architecture = 'x86_64' | 'arm64';
+
+/** A layer of the project that Plimsoll builds. */
+export interface TemplateLayer {
+  logicalId: string;
+  /** The layer's own name, or its logical id in kebab case: what people see. */
+  name: string;
+  /** Folder of the layer, relative to the template. */
+  contentUri: string;
+  /** True where `sam build` would put the folder's content under python/. */
+  hasBuildMethod: boolean;
+}
+
+/** A Python function of the project that Plimsoll builds. */
+export interface TemplateFunction {
+  logicalId: string;
+  codeUri: string;
+  handler: string;
+  /** Lambda's name of the runtime: python3.11. */
+  runtime: string;
+  architecture: Architecture;
+  /** Logical ids of the project's own layers, in the function's order. */
+  layers: string[];
+  /** ARNs of layers that somebody else builds; undefined where only CloudFormation knows the ARN. */
+  foreignLayers: (string | undefined)[];
+  /** Environment as far as it is known before deployment; the rest is missing. */
+  environment: Record<string, string>;
+  /** Every variable's name, known value or not. */
+  environmentNames: string[];
+}
+
+export interface ProjectTemplate {
+  /** The template in long form, as CloudFormation will read it. */
+  document: Record<string, unknown>;
+  layers: TemplateLayer[];
+  functions: TemplateFunction[];
+  /** Declared parameters and their defaults. */
+  parameters: Record<string, { default?: string }>;
+}
+
+const map = z.record(z.string(), z.unknown());
+const templateSchema = z.looseObject({
+  Parameters: z.record(z.string(), z.looseObject({ Default: z.unknown().optional() })).default({}),
+  Mappings: map.default({}),
+  Conditions: map.default({}),
+  Globals: z.looseObject({ Function: map.default({}) }).default({ Function: {} }),
+  Resources: z.record(
+    z.string().regex(/^[A-Za-z0-9]+$/, 'a logical id has letters and digits only'),
+    z.looseObject({ Type: z.string(), Properties: map.default({}), Metadata: map.optional() }),
+  ),
+});
+
+type Resource = z.infer<typeof templateSchema>['Resources'][string];
+type Properties = Record<string, unknown>;
+
+/** CoreDataScienceLayer becomes core-data-science. */
+function kebab(logicalId: string): string {
+  const words = logicalId.replace(/Layer$/, '').match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+/g) ?? [logicalId];
+  return words.join('-').toLowerCase();
+}
+
+/** Globals first, then the function's own: lists are added up, maps merged, the rest replaced (SAM, "Globals"). */
+function merge(globals: unknown, own: unknown): unknown {
+  if (own === undefined) return globals;
+  if (Array.isArray(globals) && Array.isArray(own)) return [...globals, ...own];
+  if (!isObject(globals) || !isObject(own)) return own;
+  return Object.fromEntries(
+    [...new Set([...Object.keys(globals), ...Object.keys(own)])].map((key) => [
+      key,
+      merge(globals[key], own[key]),
+    ]),
+  );
+}
+
+class TemplateReader {
+  constructor(
+    private readonly file: string,
+    private readonly scope: Scope,
+    private readonly resources: Record<string, Resource>,
+    private readonly globals: Properties,
+  ) {}
+
+  fail(logicalId: string, key: string, problem: string): never {
+    throw new TemplateError(`${this.file}: Resources.${logicalId}.Properties.${key}: ${problem}`);
+  }
+
+  required(logicalId: string, properties: Properties, key: string): string {
+    const value = resolveText(properties[key], this.scope);
+    if (value === undefined || value === '') {
+      const seen =
+        properties[key] === undefined
+          ? 'missing'
+          : `cannot be known before deployment (${JSON.stringify(properties[key])})`;
+      return this.fail(logicalId, key, `${seen}; write the value out or use a parameter with a default`);
+    }
+    return value;
+  }
+
+  /** Undefined for a layer whose content is in S3 already: it is deployed as it is. */
+  layer(logicalId: string, resource: Resource): TemplateLayer | undefined {
+    const { Properties: properties } = resource;
+    if (isObject(properties['ContentUri']) && 'Bucket' in properties['ContentUri']) return undefined;
+    const contentUri = this.required(logicalId, properties, 'ContentUri');
+    if (contentUri.startsWith('s3://')) return undefined;
+    return {
+      logicalId,
+      name: resolveText(properties['LayerName'], this.scope) ?? kebab(logicalId),
+      contentUri,
+      hasBuildMethod: resource.Metadata?.['BuildMethod'] !== undefined,
+    };
+  }
+
+  /** Undefined for a function that needs no build of ours: code inline or in S3 already. */
+  function(logicalId: string, resource: Resource): TemplateFunction | undefined {
+    const properties = merge(this.globals, resource.Properties) as Properties;
+    if (properties['InlineCode'] !== undefined) return undefined;
+    if (isObject(properties['CodeUri']) && 'Bucket' in properties['CodeUri']) return undefined;
+    if (resolveText(properties['PackageType'], this.scope) === 'Image') {
+      throw new UnsupportedProjectError(
+        `${this.file}: ${logicalId} is a container image; only zip functions are built so far`,
+      );
+    }
+    const codeUri = this.required(logicalId, properties, 'CodeUri');
+    if (codeUri.startsWith('s3://')) return undefined;
+    const runtime = this.required(logicalId, properties, 'Runtime');
+    if (!/^python3\.\d+$/.test(runtime)) {
+      throw new UnsupportedProjectError(
+        `${this.file}: ${logicalId} has Runtime ${runtime}; only python3.x functions are built so far`,
+      );
+    }
+    const variables = isObject(properties['Environment'])
+      ? properties['Environment']['Variables']
+      : undefined;
+    const known = Object.entries(isObject(variables) ? variables : {}).map(
+      ([name, value]) => [name, resolveText(value, this.scope)] as const,
+    );
+    return {
+      logicalId,
+      codeUri,
+      handler: this.required(logicalId, properties, 'Handler'),
+      runtime,
+      architecture: this.architecture(logicalId, properties),
+      ...this.layersOf(logicalId, properties),
+      environment: Object.fromEntries(
+        known.filter((pair): pair is [string, string] => pair[1] !== undefined),
+      ),
+      environmentNames: known.map(([name]) => name),
+    };
+  }
+
+  architecture(logicalId: string, properties: Properties): Architecture {
+    const list = resolve(properties['Architectures'] ?? ['x86_64'], this.scope);
+    const value = Array.isArray(list) ? resolveText(list[0], this.scope) : undefined;
+    if (value === 'x86_64' || value === 'arm64') return value;
+    return this.fail(
+      logicalId,
+      'Architectures',
+      `${JSON.stringify(list)}; Lambda knows [x86_64] and [arm64]`,
+    );
+  }
+
+  layersOf(logicalId: string, properties: Properties): Pick<TemplateFunction, 'layers' | 'foreignLayers'> {
+    const list = resolve(properties['Layers'] ?? [], this.scope);
+    if (!Array.isArray(list)) return this.fail(logicalId, 'Layers', 'must be a list');
+    const layers: string[] = [];
+    const foreignLayers: (string | undefined)[] = [];
+    for (const entry of list) {
+      const own = isObject(entry) && typeof entry['Ref'] === 'string' ? entry['Ref'] : undefined;
+      const isLayer = own !== undefined && this.resources[own]?.Type === SERVERLESS_LAYER;
+      if (isLayer && own) layers.push(own);
+      else if (own !== undefined && this.resources[own] === undefined && !(own in this.scope.parameters)) {
+        this.fail(logicalId, 'Layers', `!Ref ${own} names no resource and no parameter`);
+      } else foreignLayers.push(resolveText(entry, this.scope));
+    }
+    return { layers: [...new Set(layers)], foreignLayers };
+  }
+}
+
+function checkNames(file: string, layers: TemplateLayer[]): void {
+  for (const { name, logicalId } of layers) {
+    // Lambda's own pattern of a layer name; it becomes part of an S3 key, too.
+    if (!/^[A-Za-z0-9_-]{1,140}$/.test(name)) {
+      throw new TemplateError(
+        `${file}: Resources.${logicalId}.Properties.LayerName: "${name}" is not a layer name; use letters, digits, - and _`,
+      );
+    }
+    const twin = layers.find((layer) => layer.name === name && layer.logicalId !== logicalId);
+    if (twin)
+      throw new TemplateError(
+        `${file}: ${logicalId} and ${twin.logicalId} are both named "${name}"; give one another LayerName`,
+      );
+  }
+}
+
+/**
+ * Reads a SAM template: its layers, its Python functions, and who uses which.
+ * @param overrides values of parameters that the deployment sets
+ * @throws TemplateError, UnsupportedProjectError naming the resource, the key and the value
+ */
+export function readTemplate(
+  text: string,
+  file: string,
+  overrides: Readonly<Record<string, string>> = {},
+): ProjectTemplate {
+  const document = parseTemplate(text, file);
+  const parsed = templateSchema.safeParse(document);
+  if (!parsed.success || !isObject(document)) {
+    throw new TemplateError(
+      `${file}: ${parsed.success ? 'is not a map' : describeIssues(parsed.error)}; see "sam validate"`,
+    );
+  }
+  const { Parameters, Mappings, Conditions, Globals, Resources } = parsed.data;
+  const unknown = Object.keys(overrides).find((name) => !Object.hasOwn(Parameters, name));
+  if (unknown) {
+    throw new TemplateError(
+      `${file}: has no parameter ${unknown}; it declares ${Object.keys(Parameters).join(', ') || 'none'}`,
+    );
+  }
+  const parameters = Object.fromEntries(
+    Object.entries(Parameters).map(([name, { Default }]) => [
+      name,
+      Default === undefined ? {} : { default: String(Default) },
+    ]),
+  );
+  const defaults = Object.entries(parameters).flatMap(([name, entry]) =>
+    entry.default === undefined ? [] : [[name, entry.default]],
+  );
+  const scope: Scope = {
+    parameters: { ...Object.fromEntries(defaults), ...overrides },
+    mappings: Mappings,
+    conditions: Conditions,
+  };
+  const reader = new TemplateReader(file, scope, Resources, Globals.Function);
+  const ofType = (type: string) => Object.entries(Resources).filter(([, resource]) => resource.Type === type);
+  const layers = ofType(SERVERLESS_LAYER).flatMap(([id, resource]) => reader.layer(id, resource) ?? []);
+  const functions = ofType(SERVERLESS_FUNCTION).flatMap(
+    ([id, resource]) => reader.function(id, resource) ?? [],
+  );
+  checkNames(file, layers);
+  if (layers.length + functions.length === 0) {
+    throw new TemplateError(
+      `${file}: declares no ${SERVERLESS_FUNCTION} and no ${SERVERLESS_LAYER} to build`,
+    );
+  }
+  return { document, layers, functions, parameters };
+}

@@ -1,0 +1,130 @@
+import { readFile, stat } from 'node:fs/promises';
+import { type CollectionTag, isAlias, parseDocument, type ScalarTag, type Tags, visit } from 'yaml';
+import { type PlimsollError, ProjectError, TemplateError } from '../errors.ts';
+
+/** CloudFormation's own limit for a template, in bytes: docs.aws.amazon.com, "CloudFormation quotas". */
+export const MAX_TEMPLATE_BYTES = 1_000_000;
+
+/** Short forms whose long form is `Fn::NAME`. */
+const FUNCTIONS = [
+  'And',
+  'Base64',
+  'Cidr',
+  'Equals',
+  'FindInMap',
+  'ForEach',
+  'GetAZs',
+  'If',
+  'ImportValue',
+  'Join',
+  'Length',
+  'Not',
+  'Or',
+  'Select',
+  'Split',
+  'Sub',
+  'ToJsonString',
+  'Transform',
+] as const;
+
+function collectionForm(tag: string, longName: string, kind: 'seq' | 'map'): CollectionTag {
+  return { tag, collection: kind, resolve: (node) => ({ [longName]: node.toJSON() }) };
+}
+
+function shortForm(name: string, longName: string): (ScalarTag | CollectionTag)[] {
+  const tag = `!${name}`;
+  return [
+    { tag, resolve: (text) => ({ [longName]: text }) },
+    collectionForm(tag, longName, 'seq'),
+    collectionForm(tag, longName, 'map'),
+  ];
+}
+
+/** `!GetAtt A.B.C` means `{"Fn::GetAtt": ["A", "B.C"]}`. */
+const GET_ATT: ScalarTag = {
+  tag: '!GetAtt',
+  resolve: (text) => {
+    const dot = text.indexOf('.');
+    return { 'Fn::GetAtt': dot < 0 ? [text] : [text.slice(0, dot), text.slice(dot + 1)] };
+  },
+};
+
+const CFN_TAGS: Tags = [
+  ...FUNCTIONS.flatMap((name) => shortForm(name, `Fn::${name}`)),
+  ...shortForm('Ref', 'Ref'),
+  ...shortForm('Condition', 'Condition'),
+  GET_ATT,
+  collectionForm('!GetAtt', 'Fn::GetAtt', 'seq'),
+];
+
+/** YAML 1.1 types that CloudFormation leaves as text. */
+const TEXT_IN_CFN = ['timestamp', 'binary', 'omap', 'pairs', 'set'].map(
+  (name) => `tag:yaml.org,2002:${name}`,
+);
+
+/** PyYAML, and so SAM, takes yes and on for booleans, but leaves the single letters y and n as text. */
+function withoutLetters(tag: Tags[number]): Tags[number] {
+  if (typeof tag !== 'object' || tag.tag !== 'tag:yaml.org,2002:bool' || !('test' in tag) || !tag.test)
+    return tag;
+  return { ...tag, test: new RegExp(`(?!^[YyNn]$)${tag.test.source}`) };
+}
+
+const isText = (tag: Tags[number]) =>
+  typeof tag === 'object' && (TEXT_IN_CFN.includes(tag.tag) || tag.format === 'TIME');
+
+function parse(
+  text: string,
+  file: string,
+  tags: Tags,
+  Failure: new (message: string) => PlimsollError,
+): unknown {
+  const document = parseDocument(text, {
+    version: '1.1',
+    merge: false,
+    customTags: (known) => [...known.filter((tag) => !isText(tag)).map(withoutLetters), ...tags],
+    prettyErrors: true,
+    uniqueKeys: true,
+  });
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem) throw new Failure(`${file}: ${problem.message.trim()}`);
+  visit(document, {
+    Alias: (_key, node) => {
+      if (isAlias(node))
+        throw new Failure(`${file}: the alias *${node.source} is not supported; write the value out`);
+    },
+  });
+  return document.toJS();
+}
+
+/**
+ * Parses a CloudFormation or SAM template, JSON or YAML, with every short form turned into its long form.
+ * @throws TemplateError naming the file, the line and what is wrong there. Aliases are refused, as CloudFormation does.
+ */
+export function parseTemplate(text: string, file: string): unknown {
+  if (Buffer.byteLength(text) > MAX_TEMPLATE_BYTES) {
+    throw new TemplateError(
+      `${file}: ${Buffer.byteLength(text)} bytes, CloudFormation takes ${MAX_TEMPLATE_BYTES}`,
+    );
+  }
+  return parse(text, file, CFN_TAGS, TemplateError);
+}
+
+/** Parses a plain YAML file of the project. @throws ProjectError */
+export function parseYaml(text: string, file: string): unknown {
+  return parse(text, file, [], ProjectError);
+}
+
+/**
+ * Reads a small text file that a user wrote.
+ * @returns undefined where there is no such file. @throws ProjectError where it is larger than `limit` bytes.
+ */
+export async function readProjectFile(
+  path: string,
+  name: string,
+  limit = MAX_TEMPLATE_BYTES,
+): Promise<string | undefined> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info?.isFile()) return undefined;
+  if (info.size > limit) throw new ProjectError(`${name}: ${info.size} bytes, at most ${limit} are read`);
+  return readFile(path, 'utf8');
+}

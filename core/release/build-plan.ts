@@ -1,0 +1,61 @@
+import { z } from 'zod';
+
+/** The shape of a build plan as it travels, in JSON, from the machine that resolves to those that build and deploy. */
+
+const distribution = z.object({
+  name: z.string(),
+  version: z.string(),
+  hashes: z.array(z.string()),
+  via: z.array(z.string()),
+});
+
+const artifact = z.object({
+  logicalId: z.string(),
+  name: z.string().regex(/^[A-Za-z0-9_-]{1,140}$/),
+  /** Content hash of everything that the artifact is built from. */
+  key: z.string().regex(/^[0-9a-f]{64}$/),
+  distributions: z.array(distribution),
+  /** Files of the project that it ships: path in the project, name in the zip. */
+  sources: z.array(z.object({ from: z.string(), to: z.string() })),
+  /** AWS services whose models it keeps. */
+  services: z.union([z.array(z.string()), z.literal('all')]),
+});
+
+const layer = artifact.extend({
+  /** Names of the layers that it needs on the path, those they need included. */
+  requires: z.array(z.string()),
+  wave: z.int(),
+  /** Names of all distributions that it would carry alone: what sharing saves is counted against these. */
+  needs: z.array(z.string()),
+});
+
+const fn = artifact.extend({
+  /** Names of its own layers, in its order. */
+  layers: z.array(z.string()),
+  /** How many layers of others it uses besides; they count against Lambda's limit. */
+  foreignLayers: z.int(),
+  handler: z.string(),
+  environment: z.record(z.string(), z.string()),
+  smoke: z.array(z.object({ name: z.string(), event: z.unknown(), expect: z.unknown().optional() })),
+});
+
+export const buildPlanSchema = z.object({
+  target: z.object({ python: z.string().regex(/^3\.\d+$/), architecture: z.enum(['x86_64', 'arm64']) }),
+  layers: z.array(layer),
+  functions: z.array(fn),
+  /** In bytes, unzipped; total counts each distinct byte once. */
+  budgets: z.object({
+    layers: z.record(z.string(), z.int()),
+    functions: z.record(z.string(), z.int()),
+    total: z.int(),
+  }),
+  endpoints: z.array(
+    z.object({ get: z.string(), status: z.int(), body: z.unknown().optional(), api: z.string().optional() }),
+  ),
+});
+
+/** What this run must build. */
+export type BuildPlan = z.infer<typeof buildPlanSchema>;
+export type PlannedLayer = BuildPlan['layers'][number];
+export type PlannedFunction = BuildPlan['functions'][number];
+export type PlannedArtifact = z.infer<typeof artifact>;

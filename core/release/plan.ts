@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { allocate } from '../build/allocate.ts';
+import { readRequirements } from '../build/requirements.ts';
+import { closure, type Distribution, resolveSets, type Target } from '../build/resolve.ts';
+import { findServices, RULE_FILES, type ServicesInUse } from '../build/rules.ts';
+import { isLeftover, listTree } from '../build/tree.ts';
+import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
+import { budgetsOf } from '../size/budget.ts';
+import type { BuildPlan, PlannedArtifact, PlannedFunction, PlannedLayer } from './build-plan.ts';
+
+/** Raise it when the same input would be built into other bytes. */
+const BUILD_FORMAT = 1;
+
+type SourceFile = PlannedArtifact['sources'][number];
+
+/** Placeholder of an environment variable that only the deployment knows, so that reading it does not fail. */
+const UNKNOWN_VALUE = 'known-after-deployment';
+
+async function sourcesOf(
+  root: string,
+  folder: string,
+  skip: readonly string[],
+  rename: (path: string) => string,
+): Promise<SourceFile[]> {
+  const files = await listTree(join(root, folder), isLeftover);
+  return files
+    .filter(({ path }) => !skip.some((name) => path === name || path.startsWith(`${name}/`)))
+    .map(({ path }) => ({ from: posix.join(folder, path), to: rename(path) }));
+}
+
+/** `sam build` puts the content of a layer with a BuildMethod under python/, unless it is there already. */
+function layerPath(layer: ProjectLayer): (path: string) => string {
+  return (path) => (layer.hasBuildMethod && !path.startsWith('python/') ? `python/${path}` : path);
+}
+
+async function digest(root: string, sources: readonly SourceFile[], rest: unknown): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify([BUILD_FORMAT, RULE_FILES, rest]));
+  for (const { from, to } of sources) {
+    hash.update(`\0${to}\0`).update(
+      createHash('sha256')
+        .update(await readFile(join(root, from)))
+        .digest(),
+    );
+  }
+  return hash.digest('hex');
+}
+
+/** Module that Lambda imports for a Handler such as `src/app.handler`. */
+export const handlerModule = (handler: string): string =>
+  handler.slice(0, handler.lastIndexOf('.')).replaceAll('/', '.');
+
+async function servicesInUse(project: Project, sources: readonly SourceFile[]): Promise<ServicesInUse> {
+  const texts = await Promise.all(
+    sources
+      .filter(({ from }) => from.endsWith('.py'))
+      .map(({ from }) => readFile(join(project.root, from), 'utf8')),
+  );
+  const found = findServices(texts);
+  return found === 'all' ? 'all' : [...new Set([...found, ...project.config.botocore.keep])].sort();
+}
+
+/** Every file is read once to learn the services; functions in layers and layers in functions see the same list. */
+function together(all: readonly ServicesInUse[]): ServicesInUse {
+  return all.includes('all') ? 'all' : [...new Set((all as string[][]).flat())].sort();
+}
+
+async function planLayers(
+  project: Project,
+  target: Target,
+  services: ServicesInUse,
+): Promise<PlannedLayer[]> {
+  const { root, layers } = project;
+  const sets: Record<string, string[]> = {};
+  for (const layer of layers) {
+    if (layer.requirements) sets[layer.name] = await readRequirements(root, layer.requirements);
+  }
+  const distributions = await resolveSets(sets, target);
+  const nameOf = new Map(layers.map(({ logicalId, name }) => [logicalId, name]));
+  const allocated = allocate({
+    layers: layers.map(({ name }) => ({ id: name, needs: closure(name, distributions) })),
+    functions: project.functions.map((fn) => ({ layers: fn.layers.map((id) => nameOf.get(id) ?? id) })),
+  });
+  const result: PlannedLayer[] = [];
+  for (const { id, carries, requires, wave } of allocated) {
+    const layer = layers.find(({ name }) => name === id);
+    if (!layer) continue;
+    const lower = result.filter(({ name }) => requires.includes(name));
+    const all = [...new Set(lower.flatMap((one) => [one.name, ...one.requires]))];
+    const sources = await sourcesOf(root, layer.contentUri, ['requirements.txt'], layerPath(layer));
+    const own = distributions.filter(({ name }) => carries.includes(name)).map(withoutVia);
+    const key = await digest(root, sources, [
+      target,
+      own,
+      services,
+      result.filter(({ name }) => all.includes(name)).map((one) => one.key),
+    ]);
+    const needs = [...closure(id, distributions)].sort();
+    result.push({
+      logicalId: layer.logicalId,
+      name: id,
+      key,
+      distributions: own,
+      sources,
+      services,
+      requires: all,
+      wave,
+      needs,
+    });
+  }
+  return result;
+}
+
+/** Who asked for a distribution does not change its bytes. */
+const withoutVia = (one: Distribution): Distribution => ({ ...one, via: [] });
+
+async function planFunction(
+  project: Project,
+  fn: ProjectFunction,
+  layers: readonly PlannedLayer[],
+  target: Target,
+): Promise<PlannedFunction> {
+  const { root } = project;
+  const own = layers.filter(({ logicalId }) => fn.layers.includes(logicalId));
+  const held = own.flatMap(({ distributions }) => distributions);
+  const set = fn.requirements ? { [fn.logicalId]: await readRequirements(root, fn.requirements) } : {};
+  const resolved = await resolveSets(set, target, held);
+  const distributions = resolved
+    .filter(({ name }) => !held.some((other) => other.name === name))
+    .map(withoutVia);
+  const sources = await sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => path);
+  const services = await servicesInUse(project, sources);
+  const environment = {
+    ...Object.fromEntries(fn.environmentNames.map((name) => [name, UNKNOWN_VALUE])),
+    ...fn.environment,
+  };
+  return {
+    logicalId: fn.logicalId,
+    name: fn.logicalId,
+    key: await digest(root, sources, [
+      target,
+      distributions,
+      services,
+      fn.handler,
+      environment,
+      own.map(({ key }) => key),
+    ]),
+    distributions,
+    sources,
+    services,
+    layers: fn.layers.flatMap((id) => own.find(({ logicalId }) => logicalId === id)?.name ?? []),
+    foreignLayers: fn.foreignLayers.length,
+    handler: fn.handler,
+    environment,
+    smoke: fn.smoke,
+  };
+}
+
+/**
+ * Decides what a project's release is built of: one resolution over all layers, each distribution in the lowest layer
+ * that needs it, functions with what their layers do not hold.
+ * @throws ProjectError, ResolutionError
+ */
+export async function planProject(project: Project): Promise<BuildPlan> {
+  const target: Target = { python: project.python, architecture: project.architecture };
+  const everySource = await Promise.all(
+    [...project.functions.map((fn) => fn.codeUri), ...project.layers.map((layer) => layer.contentUri)].map(
+      async (folder) =>
+        servicesInUse(project, await sourcesOf(project.root, folder, [SMOKE_FOLDER], (path) => path)),
+    ),
+  );
+  const layers = await planLayers(project, target, together(everySource));
+  const functions = await Promise.all(
+    project.functions.map((fn) => planFunction(project, fn, layers, target)),
+  );
+  return {
+    target,
+    layers,
+    functions,
+    budgets: budgetsOf(project),
+    endpoints: project.config.smoke.endpoints,
+  };
+}
+
+/** Layers by wave: those of one wave can be built side by side. */
+export function wavesOf(layers: readonly PlannedLayer[]): PlannedLayer[][] {
+  const count = Math.max(-1, ...layers.map(({ wave }) => wave)) + 1;
+  return Array.from({ length: count }, (_, wave) => layers.filter((layer) => layer.wave === wave));
+}

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+
+/** CloudFormation's own pattern of a stack name. */
+export const stackNameSchema = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9-]{0,127}$/, 'letters, digits and -, beginning with a letter');
+
+const sourceSchema = z.object({
+  bucket: z.string().min(3).max(63),
+  key: z.string().min(1).max(1024),
+  /** Version of the object; the newest when it is missing. */
+  versionId: z.string().max(1024).optional(),
+});
+
+/** What a person writes in the console, the command line sends, and the upload's event is turned into. */
+export const startSchema = z.strictObject({
+  /** The zip of the project. */
+  source: sourceSchema,
+  /** @default the part of the key between projects/ and the next / or .zip */
+  stackName: stackNameSchema.optional(),
+  /** Values of the template's parameters. @default their defaults */
+  parameters: z.record(z.string().regex(/^[A-Za-z0-9]{1,255}$/), z.string().max(4096)).default({}),
+  /** Whether a failure restores the snapshot. @default true */
+  rollback: z.boolean().default(true),
+  /** One run a key. @default the object's version */
+  idempotencyKey: z.string().min(1).max(200).optional(),
+});
+
+/** One run of the pipeline, as every state knows it. */
+export const releaseSchema = z.object({
+  id: z.string().regex(/^[a-z0-9-]{8,80}$/),
+  stackName: stackNameSchema,
+  source: sourceSchema.extend({ versionId: z.string().optional() }),
+  parameters: z.record(z.string(), z.string()),
+  rollback: z.boolean(),
+  startedAt: z.iso.datetime(),
+});
+
+export type Start = z.infer<typeof startSchema>;
+export type Release = z.infer<typeof releaseSchema>;
+
+/** `projects/item-prediction.zip` and `projects/item-prediction/anything.zip` are the stack item-prediction. */
+export function stackNameOfKey(key: string): string | undefined {
+  return /^projects\/([A-Za-z][A-Za-z0-9-]{0,127})(?:\.zip|\/[^/]+\.zip)$/.exec(key)?.[1];
+}
+
+/** A release's id sorts by time and is the same for each retry of one execution. */
+export function releaseId(startedAt: string, executionName: string): string {
+  const time = startedAt.replace(/[-:]|\.\d+/g, '').toLowerCase();
+  return `${time}-${createHash('sha256').update(executionName).digest('hex').slice(0, 8)}`;
+}
+
+/** Where things lie in the artifact bucket. Artifacts are found by content, the rest by release. */
+export const keys = {
+  folder: (release: Pick<Release, 'id' | 'stackName'>) => `releases/${release.stackName}/${release.id}`,
+  plan: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/plan.json`,
+  template: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/template.json`,
+  deployable: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/deployable.json`,
+  snapshot: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/snapshot.json`,
+  snapshotTemplate: (release: Pick<Release, 'id' | 'stackName'>) =>
+    `${keys.folder(release)}/snapshot-template`,
+  sizes: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/sizes.json`,
+  failure: (release: Pick<Release, 'id' | 'stackName'>, step: string) =>
+    `${keys.folder(release)}/failures/${step}.json`,
+  zip: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/${kind}.zip`,
+  manifest: (kind: 'layer' | 'function', name: string, key: string) =>
+    `${kind}s/${name}/${key}/manifest.json`,
+};
+
+/** Why a build failed, as the build itself says it. */
+export const buildFailureSchema = z.object({ name: z.string(), message: z.string() });
+export type BuildFailure = z.infer<typeof buildFailureSchema>;

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+
+/** What is needed to bring a stack back to the state before a release. */
+export const snapshotSchema = z.object({
+  /** False before a first deployment: going back means that there is no stack. */
+  existed: z.boolean(),
+  status: z.string().optional(),
+  /** ISO time of the stack's last change: it is the same as long as nothing was deployed. */
+  changedAt: z.string().optional(),
+  /** Key of the template as it was written. */
+  templateKey: z.string().optional(),
+  parameters: z.array(z.string()).default([]),
+  tags: z.array(z.object({ Key: z.string(), Value: z.string() })).default([]),
+});
+
+export type Snapshot = z.infer<typeof snapshotSchema>;
+
+/** The stack as it is now, or undefined where there is none. */
+export interface StackNow {
+  status: string;
+  changedAt: string;
+}
+
+/** The next thing to do on the way back. */
+export type RestoreStep = 'nothing' | 'wait' | 'delete' | 'redeploy' | 'continue-rollback' | 'stuck';
+
+/** Stack states in which CloudFormation takes no order: docs.aws.amazon.com, "Stack status codes". */
+export const isBusy = (status: string): boolean =>
+  status.endsWith('_IN_PROGRESS') && status !== 'REVIEW_IN_PROGRESS';
+
+/**
+ * Decides how to go back to a snapshot. Asked again after each step, it ends at `nothing`, whatever state the stack
+ * was found in.
+ * @param snapshot undefined where the release failed before it took one, and so changed nothing
+ */
+export function restoreStep(snapshot: Snapshot | undefined, now: StackNow | undefined): RestoreStep {
+  if (!snapshot) return 'nothing';
+  if (!now || now.status === 'DELETE_COMPLETE') return snapshot.existed ? 'stuck' : 'nothing';
+  if (isBusy(now.status)) return 'wait';
+  if (!snapshot.existed) return 'delete';
+  if (now.status === 'UPDATE_ROLLBACK_FAILED') return 'continue-rollback';
+  // CloudFormation has gone back by itself, or nothing was ever changed.
+  if (now.status === 'UPDATE_ROLLBACK_COMPLETE' || now.changedAt === snapshot.changedAt) return 'nothing';
+  if (
+    now.status === 'UPDATE_COMPLETE' ||
+    now.status === 'IMPORT_COMPLETE' ||
+    now.status === 'CREATE_COMPLETE'
+  )
+    return 'redeploy';
+  return 'stuck';
+}

@@ -1,0 +1,49 @@
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { z } from 'zod';
+import { StackUpdateFailedError } from '../core/errors.ts';
+import { releaseSchema } from '../core/release/release.ts';
+import { isBusy } from '../core/release/snapshot.ts';
+import { lambdaHandler } from './handler.ts';
+import { type Patience, poll } from './poll.ts';
+import { describeStack, failureReasons } from './stack.ts';
+
+const inputSchema = z.object({ release: releaseSchema, since: z.iso.datetime() });
+
+interface Output {
+  status: string;
+  outputs: Record<string, string>;
+}
+
+/** Waits for the end of the stack's change. @throws StackUpdateFailedError with the resources that failed first */
+export async function awaitStack(
+  { release, since }: z.output<typeof inputSchema>,
+  cloudformation: CloudFormationClient,
+  patience?: Patience,
+): Promise<Output> {
+  const stack = await poll(
+    `stack ${release.stackName}`,
+    async () => {
+      const found = await describeStack(cloudformation, release.stackName);
+      if (!found)
+        throw new StackUpdateFailedError(`stack ${release.stackName} has vanished while it was deployed`);
+      return isBusy(found.StackStatus ?? '') ? undefined : found;
+    },
+    patience,
+  );
+  const status = stack.StackStatus ?? '';
+  if (status !== 'CREATE_COMPLETE' && status !== 'UPDATE_COMPLETE') {
+    const reasons = await failureReasons(cloudformation, release.stackName, new Date(since));
+    const why = reasons.join('; ') || stack.StackStatusReason || 'no reason given';
+    throw new StackUpdateFailedError(`stack ${release.stackName} is ${status}: ${why}`);
+  }
+  return {
+    status,
+    outputs: Object.fromEntries(
+      (stack.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
+    ),
+  };
+}
+
+export const handler = lambdaHandler('AwaitStack', inputSchema, (input) =>
+  awaitStack(input, new CloudFormationClient()),
+);

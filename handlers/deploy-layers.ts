@@ -1,0 +1,94 @@
+import {
+  type Architecture,
+  LambdaClient,
+  PublishLayerVersionCommand,
+  paginateListLayerVersions,
+  type Runtime,
+} from '@aws-sdk/client-lambda';
+import { S3Client } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { type BuildPlan, buildPlanSchema, type PlannedLayer } from '../core/release/build-plan.ts';
+import { keys, releaseSchema } from '../core/release/release.ts';
+import { ArtifactBucket } from './artifact-bucket.ts';
+import { lambdaHandler, setting } from './handler.ts';
+
+const inputSchema = z.object({ release: releaseSchema });
+
+interface Clients {
+  lambda: LambdaClient;
+  bucket: ArtifactBucket;
+}
+
+interface Output {
+  /** ARN of the version to use, by the layer's logical id. */
+  layers: Record<string, string>;
+  published: string[];
+}
+
+const describe = (layer: PlannedLayer) => `plimsoll ${layer.key}`;
+
+/** The version that was published from the same content before, so that a retry publishes nothing twice. */
+async function findVersion(
+  lambda: LambdaClient,
+  layerName: string,
+  layer: PlannedLayer,
+): Promise<string | undefined> {
+  for await (const { LayerVersions = [] } of paginateListLayerVersions(
+    { client: lambda },
+    { LayerName: layerName },
+  )) {
+    const same = LayerVersions.find(({ Description }) => Description === describe(layer));
+    if (same) return same.LayerVersionArn;
+  }
+  return undefined;
+}
+
+async function publish(
+  { lambda, bucket }: Clients,
+  layerName: string,
+  layer: PlannedLayer,
+  { target }: BuildPlan,
+): Promise<string> {
+  const key = keys.zip('layer', layer.name, layer.key);
+  const head = await bucket.head(key);
+  const { LayerVersionArn = '' } = await lambda.send(
+    new PublishLayerVersionCommand({
+      LayerName: layerName,
+      Description: describe(layer),
+      Content: { S3Bucket: bucket.name, S3Key: key, S3ObjectVersion: head?.versionId },
+      CompatibleRuntimes: [`python${target.python}` as Runtime],
+      CompatibleArchitectures: [target.architecture as Architecture],
+    }),
+  );
+  return LayerVersionArn;
+}
+
+/** Publishes a version of each layer whose content Lambda does not have yet. No function uses it before its own change. */
+export async function deployLayers(
+  { release }: z.output<typeof inputSchema>,
+  clients: Clients,
+): Promise<Output> {
+  const plan = await clients.bucket.readJson(keys.plan(release), buildPlanSchema);
+  const results = await Promise.all(
+    plan.layers.map(async (layer) => {
+      const layerName = `${release.stackName}-${layer.name}`;
+      const found = await findVersion(clients.lambda, layerName, layer);
+      return {
+        layer,
+        arn: found ?? (await publish(clients, layerName, layer, plan)),
+        isNew: found === undefined,
+      };
+    }),
+  );
+  return {
+    layers: Object.fromEntries(results.map(({ layer, arn }) => [layer.logicalId, arn])),
+    published: results.filter(({ isNew }) => isNew).map(({ arn }) => arn),
+  };
+}
+
+export const handler = lambdaHandler('DeployLayers', inputSchema, (input) =>
+  deployLayers(input, {
+    lambda: new LambdaClient(),
+    bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+  }),
+);

@@ -1,0 +1,49 @@
+import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation';
+import { S3Client } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { keys, releaseSchema } from '../core/release/release.ts';
+import type { Snapshot } from '../core/release/snapshot.ts';
+import { ArtifactBucket } from './artifact-bucket.ts';
+import { lambdaHandler, setting } from './handler.ts';
+import { describeStack, stackNow } from './stack.ts';
+
+const inputSchema = z.object({ release: releaseSchema });
+
+interface Clients {
+  cloudformation: CloudFormationClient;
+  bucket: ArtifactBucket;
+}
+
+/** Keeps what is needed to come back to the stack as it runs now. */
+export async function snapshot(
+  { release }: z.output<typeof inputSchema>,
+  { cloudformation, bucket }: Clients,
+): Promise<Snapshot> {
+  const stack = await describeStack(cloudformation, release.stackName);
+  const now = stackNow(stack);
+  if (!stack || !now || now.status === 'REVIEW_IN_PROGRESS')
+    return { existed: false, parameters: [], tags: [] };
+  const { TemplateBody = '' } = await cloudformation.send(
+    new GetTemplateCommand({ StackName: release.stackName, TemplateStage: 'Original' }),
+  );
+  const templateKey = keys.snapshotTemplate(release);
+  await bucket.write(templateKey, TemplateBody);
+  const result: Snapshot = {
+    existed: true,
+    status: now.status,
+    changedAt: now.changedAt,
+    templateKey,
+    // Values stay in CloudFormation, so that a secret parameter is never written anywhere.
+    parameters: (stack.Parameters ?? []).flatMap(({ ParameterKey }) => ParameterKey ?? []),
+    tags: (stack.Tags ?? []).map(({ Key = '', Value = '' }) => ({ Key, Value })),
+  };
+  await bucket.write(keys.snapshot(release), JSON.stringify(result));
+  return result;
+}
+
+export const handler = lambdaHandler('Snapshot', inputSchema, (input) =>
+  snapshot(input, {
+    cloudformation: new CloudFormationClient(),
+    bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+  }),
+);

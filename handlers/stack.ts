@@ -1,0 +1,50 @@
+import {
+  type CloudFormationClient,
+  DescribeStackEventsCommand,
+  DescribeStacksCommand,
+  type Stack,
+  type StackEvent,
+} from '@aws-sdk/client-cloudformation';
+import type { StackNow } from '../core/release/snapshot.ts';
+
+/** One stack as CloudFormation describes it, or undefined where there is none. */
+export async function describeStack(
+  cloudformation: CloudFormationClient,
+  stackName: string,
+): Promise<Stack | undefined> {
+  try {
+    const { Stacks = [] } = await cloudformation.send(new DescribeStacksCommand({ StackName: stackName }));
+    return Stacks[0];
+  } catch (error) {
+    // CloudFormation has no error of its own for this: "Stack with id X does not exist", a ValidationError.
+    if (error instanceof Error && error.name === 'ValidationError' && /does not exist/.test(error.message))
+      return undefined;
+    throw error;
+  }
+}
+
+export function stackNow(stack: Stack | undefined): StackNow | undefined {
+  if (!stack) return undefined;
+  const changed = stack.LastUpdatedTime ?? stack.CreationTime;
+  return { status: stack.StackStatus ?? '', changedAt: changed?.toISOString() ?? '' };
+}
+
+/** Why CloudFormation failed: the first resources that did, which the later ones only follow. */
+export async function failureReasons(
+  cloudformation: CloudFormationClient,
+  stackName: string,
+  since: Date,
+): Promise<string[]> {
+  const { StackEvents = [] } = await cloudformation.send(
+    new DescribeStackEventsCommand({ StackName: stackName }),
+  );
+  const isCause = (event: StackEvent) =>
+    event.ResourceStatus?.endsWith('_FAILED') && !/cancelled/i.test(event.ResourceStatusReason ?? '');
+  return StackEvents.filter((event) => isCause(event) && (event.Timestamp ?? since) >= since)
+    .reverse()
+    .slice(0, 3)
+    .map(
+      (event) =>
+        `${event.LogicalResourceId} (${event.ResourceType}): ${event.ResourceStatusReason ?? 'no reason given'}`,
+    );
+}
