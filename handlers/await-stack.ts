@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { StackUpdateFailedError } from '../core/errors.ts';
 import { releaseSchema } from '../core/release/release.ts';
 import { isBusy } from '../core/release/snapshot.ts';
-import { lambdaHandler } from './handler.ts';
-import { type Patience, poll } from './poll.ts';
-import { describeStack, failureReasons } from './stack.ts';
+import { lambdaHandler } from './lib/handler.ts';
+import { type Patience, poll } from './lib/poll.ts';
+import { describeStack, failureReasons } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema, since: z.iso.datetime() });
 

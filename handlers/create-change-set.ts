@@ -1,9 +1,6 @@
 import {
-  AlreadyExistsException,
-  Capability,
   ChangeSetType,
   CloudFormationClient,
-  CreateChangeSetCommand,
   type Parameter,
   type Stack,
 } from '@aws-sdk/client-cloudformation';
@@ -13,9 +10,10 @@ import { buildPlanSchema } from '../core/release/build-plan.ts';
 import { type CodeLocation, deployableTemplate } from '../core/release/deployable.ts';
 import { keys, type Release, releaseSchema } from '../core/release/release.ts';
 import { snapshotSchema } from '../core/release/snapshot.ts';
-import { ArtifactBucket } from './artifact-bucket.ts';
-import { lambdaHandler, setting } from './handler.ts';
-import { describeStack } from './stack.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { createSet } from './lib/change-set.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
+import { describeStack } from './lib/stack.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
@@ -31,6 +29,9 @@ interface Clients {
   roleArn: string;
   region: string;
 }
+
+/** Says on the stack which release it is. */
+const RELEASE_TAG = 'plimsoll:release';
 
 const templateSchema = z.record(z.string(), z.unknown());
 
@@ -80,46 +81,29 @@ function parametersOf(
   ];
 }
 
-export const changeSetName = ({ id }: Pick<Release, 'id'>): string => `plimsoll-${id}`;
-
-/** The HTTPS address of an object of the artifact bucket, as CloudFormation takes it. */
-export const templateUrl = (bucket: string, key: string, region: string): string =>
-  `https://${bucket}.s3.${region}.amazonaws.com/${key}`;
-
 /** Asks CloudFormation what this release would change; nothing does yet. */
 export async function createChangeSet(
   input: Input,
   { cloudformation, bucket, roleArn, region }: Clients,
 ): Promise<{ changeSetName: string }> {
   const { release, snapshot } = input;
-  const name = changeSetName(release);
+  const name = `plimsoll-${release.id}`;
   const { key, declared } = await writeTemplate(input, bucket);
   const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
-  try {
-    await cloudformation.send(
-      new CreateChangeSetCommand({
-        StackName: release.stackName,
-        ChangeSetName: name,
-        ChangeSetType: snapshot.existed ? ChangeSetType.UPDATE : ChangeSetType.CREATE,
-        TemplateURL: templateUrl(bucket.name, key, region),
-        Parameters: parametersOf(release, stack, declared),
-        Capabilities: [
-          Capability.CAPABILITY_IAM,
-          Capability.CAPABILITY_NAMED_IAM,
-          Capability.CAPABILITY_AUTO_EXPAND,
-        ],
-        Tags: [
-          ...snapshot.tags.filter(({ Key }) => Key !== 'plimsoll:release'),
-          { Key: 'plimsoll:release', Value: release.id },
-        ],
-        RoleARN: roleArn,
-        ClientToken: name,
-      }),
-    );
-  } catch (error) {
-    // A retried state finds its own change set.
-    if (!(error instanceof AlreadyExistsException)) throw error;
-  }
+  await createSet(cloudformation, {
+    stackName: release.stackName,
+    name,
+    type: snapshot.existed ? ChangeSetType.UPDATE : ChangeSetType.CREATE,
+    bucket: bucket.name,
+    templateKey: key,
+    parameters: parametersOf(release, stack, declared),
+    tags: [
+      ...snapshot.tags.filter(({ Key }) => Key !== RELEASE_TAG),
+      { Key: RELEASE_TAG, Value: release.id },
+    ],
+    roleArn,
+    region,
+  });
   return { changeSetName: name };
 }
 

@@ -9,8 +9,8 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema, type PlannedLayer } from '../core/release/build-plan.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
-import { ArtifactBucket } from './artifact-bucket.ts';
-import { lambdaHandler, setting } from './handler.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
 

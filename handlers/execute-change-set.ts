@@ -1,14 +1,8 @@
-import {
-  CloudFormationClient,
-  DeleteChangeSetCommand,
-  DescribeChangeSetCommand,
-  ExecuteChangeSetCommand,
-} from '@aws-sdk/client-cloudformation';
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { z } from 'zod';
-import { ChangeSetFailedError } from '../core/errors.ts';
 import { releaseSchema } from '../core/release/release.ts';
-import { lambdaHandler } from './handler.ts';
-import { type Patience, poll } from './poll.ts';
+import { executeSet } from './lib/change-set.ts';
+import { lambdaHandler } from './lib/handler.ts';
 
 const inputSchema = z.object({ release: releaseSchema, changeSetName: z.string() });
 
@@ -19,38 +13,14 @@ interface Output {
   at: string;
 }
 
-/** CloudFormation's two wordings for a change set without changes. */
-const NO_CHANGES = /didn't contain changes|No updates are to be performed/i;
-
-/** Waits for the change set, then carries it out. Executing one twice does no harm: the second call finds it executed. */
+/** Carries the release's change set out. */
 export async function executeChangeSet(
   { release, changeSetName }: z.output<typeof inputSchema>,
   cloudformation: CloudFormationClient,
-  patience?: Patience,
 ): Promise<Output> {
-  const id = { StackName: release.stackName, ChangeSetName: changeSetName };
   const at = new Date().toISOString();
-  const set = await poll(
-    `change set ${changeSetName}`,
-    async () => {
-      const found = await cloudformation.send(new DescribeChangeSetCommand(id));
-      return found.Status === 'CREATE_PENDING' || found.Status === 'CREATE_IN_PROGRESS' ? undefined : found;
-    },
-    patience,
-  );
-  if (set.Status === 'FAILED' && NO_CHANGES.test(set.StatusReason ?? '')) {
-    await cloudformation.send(new DeleteChangeSetCommand(id));
-    return { changed: false, at };
-  }
-  if (set.Status !== 'CREATE_COMPLETE') {
-    throw new ChangeSetFailedError(
-      `CloudFormation refuses the change set of ${release.stackName}: ${set.StatusReason ?? set.Status}. Correct template.yaml.`,
-    );
-  }
-  if (set.ExecutionStatus === 'AVAILABLE') {
-    await cloudformation.send(new ExecuteChangeSetCommand({ ...id, ClientRequestToken: changeSetName }));
-  }
-  return { changed: true, at };
+  const changed = await executeSet(cloudformation, { stackName: release.stackName, name: changeSetName });
+  return { changed, at };
 }
 
 export const handler = lambdaHandler('ExecuteChangeSet', inputSchema, (input) =>

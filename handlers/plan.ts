@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { buildPlanSchema, type PlannedArtifact } from '../core/release/build-plan.ts';
 import { wavesOf } from '../core/release/plan.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
-import { ArtifactBucket } from './artifact-bucket.ts';
-import { lambdaHandler, setting } from './handler.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
 

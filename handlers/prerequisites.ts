@@ -6,8 +6,8 @@ import { AlreadyStartedError, InvalidInputError, messageOf, PrerequisiteError } 
 import { type Release, releaseId, type Start, stackNameOfKey, startSchema } from '../core/release/release.ts';
 import { isBusy } from '../core/release/snapshot.ts';
 import { PROJECT_LIMITS } from '../core/size/limits.ts';
-import { lambdaHandler, setting } from './handler.ts';
-import { describeStack } from './stack.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
+import { describeStack } from './lib/stack.ts';
 
 const inputSchema = z.object({
   start: startSchema,

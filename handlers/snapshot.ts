@@ -3,9 +3,9 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import type { Snapshot } from '../core/release/snapshot.ts';
-import { ArtifactBucket } from './artifact-bucket.ts';
-import { lambdaHandler, setting } from './handler.ts';
-import { describeStack, stackNow } from './stack.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
+import { describeStack, stackNow } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
 
@@ -13,6 +13,9 @@ interface Clients {
   cloudformation: CloudFormationClient;
   bucket: ArtifactBucket;
 }
+
+/** What CloudFormation shows of a NoEcho parameter: docs.aws.amazon.com, "Parameters section structure". */
+const NO_ECHO = '****';
 
 /** Keeps what is needed to come back to the stack as it runs now. */
 export async function snapshot(
@@ -33,8 +36,10 @@ export async function snapshot(
     status: now.status,
     changedAt: now.changedAt,
     templateKey,
-    // Values stay in CloudFormation, so that a secret parameter is never written anywhere.
-    parameters: (stack.Parameters ?? []).flatMap(({ ParameterKey }) => ParameterKey ?? []),
+    parameters: (stack.Parameters ?? []).map(({ ParameterKey: key = '', ParameterValue: value }) => ({
+      key,
+      ...(value === undefined || value === NO_ECHO ? {} : { value }),
+    })),
     tags: (stack.Tags ?? []).map(({ Key = '', Value = '' }) => ({ Key, Value })),
   };
   await bucket.write(keys.snapshot(release), JSON.stringify(result));

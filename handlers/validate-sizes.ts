@@ -9,8 +9,8 @@ import { readCentralDirectory } from '../core/size/central-directory.ts';
 import { checkEntries } from '../core/size/entries.ts';
 import { ARTIFACT_LIMITS } from '../core/size/limits.ts';
 import { explainChecks, type MeasuredArtifact, type SizeReport, sizeReport } from '../core/size/report.ts';
-import { ArtifactBucket } from './artifact-bucket.ts';
-import { lambdaHandler, setting } from './handler.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
 

@@ -167,6 +167,7 @@ export async function buildArtifact(
     distributions: distributionSizes(installed, installedSizes),
     removed,
     bytecode,
+    modules,
     imports: imports.map(({ module, ms }) => ({ module, ms })),
     notes: [
       ...(canRun

@@ -20,6 +20,8 @@ export const manifestSchema = z.object({
     z.object({ distribution: z.string(), reason: z.string(), files: z.int(), bytes: z.int() }),
   ),
   bytecode: z.object({ compiled: z.int(), skipped: z.record(z.string(), z.string()) }),
+  /** All modules that must import: the distributions' own and, of a function, its handler's. */
+  modules: z.array(z.string()),
   /** Empty where this machine cannot run the target's code. */
   imports: z.array(z.object({ module: z.string(), ms: z.number() })),
   /** What a human should know: imports that could not be checked, and why. */

@@ -1,11 +1,9 @@
 import { join } from 'node:path';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { handlerModule } from '../release/plan.ts';
+import { PROBE_FILE } from '../release/probe.ts';
 import { type Built, buildArtifact, type OnStep } from './artifact.ts';
 import { script } from './scripts.ts';
-
-/** File that every function carries, so that a probe can import the function's own modules inside Lambda. */
-export const PROBE_FILE = 'plimsoll_probe.py';
 
 export interface BuildContext {
   /** Folder of the project. */

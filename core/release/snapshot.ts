@@ -9,7 +9,8 @@ export const snapshotSchema = z.object({
   changedAt: z.string().optional(),
   /** Key of the template as it was written. */
   templateKey: z.string().optional(),
-  parameters: z.array(z.string()).default([]),
+  /** Values as they were; missing where the parameter is NoEcho, whose value CloudFormation alone knows. */
+  parameters: z.array(z.object({ key: z.string(), value: z.string().optional() })).default([]),
   tags: z.array(z.object({ Key: z.string(), Value: z.string() })).default([]),
 });
 
@@ -37,6 +38,8 @@ export function restoreStep(snapshot: Snapshot | undefined, now: StackNow | unde
   if (!snapshot) return 'nothing';
   if (!now || now.status === 'DELETE_COMPLETE') return snapshot.existed ? 'stuck' : 'nothing';
   if (isBusy(now.status)) return 'wait';
+  // CloudFormation has tried, and says what it could not remove.
+  if (now.status === 'DELETE_FAILED') return 'stuck';
   if (!snapshot.existed) return 'delete';
   if (now.status === 'UPDATE_ROLLBACK_FAILED') return 'continue-rollback';
   // CloudFormation has gone back by itself, or nothing was ever changed.

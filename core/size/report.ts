@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { BuildPlan } from '../release/build-plan.ts';
 import { LAMBDA_LAYERS_PER_FUNCTION, LAMBDA_UNZIPPED_BYTES } from './limits.ts';
 
@@ -17,33 +18,39 @@ export interface MeasuredArtifact {
   files: readonly SizedFile[];
 }
 
+const checkSchema = z.object({
+  subject: z.string(),
+  what: z.enum(['budget', 'lambda-unzipped', 'lambda-layers']),
+  actual: z.number(),
+  limit: z.number(),
+  ok: z.boolean(),
+});
+
 /** A limit and what was measured against it, in bytes or, for layers a function, in layers. */
-export interface Check {
-  subject: string;
-  what: 'budget' | 'lambda-unzipped' | 'lambda-layers';
-  actual: number;
-  limit: number;
-  ok: boolean;
-}
+export type Check = z.infer<typeof checkSchema>;
 
-export interface ArtifactSizes {
-  kind: 'layer' | 'function';
-  name: string;
-  zipped: number;
-  /** Unzipped. */
-  bytes: number;
-  /** Largest first. */
-  packages: [string, number][];
-  kinds: [string, number][];
-}
+const shares = z.array(z.tuple([z.string(), z.number()]));
 
-export interface SizeReport {
-  artifacts: ArtifactSizes[];
+export const sizeReportSchema = z.object({
+  artifacts: z.array(
+    z.object({
+      kind: z.enum(['layer', 'function']),
+      name: z.string(),
+      zipped: z.number(),
+      /** Unzipped. */
+      bytes: z.number(),
+      /** Bytes by package and by kind of file, largest first. */
+      packages: shares,
+      kinds: shares,
+    }),
+  ),
   /** All artifacts, each distinct file counted once, in bytes unzipped. */
-  total: number;
-  zipped: number;
-  checks: Check[];
-}
+  total: z.number(),
+  zipped: z.number(),
+  checks: z.array(checkSchema),
+});
+
+export type SizeReport = z.infer<typeof sizeReportSchema>;
 
 /** The package that a file belongs to: `python/numpy.libs/x.so` is numpy's, `python/six.py` is six's. */
 export function packageOf(path: string): string {

@@ -1,36 +1,65 @@
 """Starts MiniStack with its holes filled: `python -m adapter`, in local/. One module a hole; each says what AWS does.
 
 Configured by the environment alone: GATEWAY_PORT, BIND_HOST, AUTH and the rest of MiniStack's own variables, and
-PLIMSOLL_PARENT_PID: the process without which this one must not live on.
+PLIMSOLL_RUNNING, a file that is there while the state on disk is not whole. Whoever started this holds its standard
+input: the line "stop" ends it in good order; the end of the input, which is what a crash of the parent looks like, at once.
 """
 
 import os
+import pathlib
+import signal
+import sys
 import threading
-import time
 
-from adapter import codebuild_builds, codebuild_sync, lambda_errors, lambda_interpreters, log_metrics
+from adapter import (
+    codebuild_builds,
+    codebuild_sync,
+    execute_api_hosts,
+    lambda_errors,
+    lambda_interpreters,
+    log_metrics,
+    secure_transport,
+)
+
+HOLES = (codebuild_builds, codebuild_sync, execute_api_hosts, lambda_errors, lambda_interpreters, log_metrics, secure_transport)
 
 
-def end_with_parent(parent):
-    """A crashed parent cannot stop us, so watch for it and stop the builds and ourselves."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
+def end_all():
+    """Ends this process, its functions and its builds, at once. All but the builds are of this process group."""
     codebuild_builds.kill_all()
-    os._exit(1)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def save():
+    """Writes the state. MiniStack itself does so only after the last open connection is closed, which may take minutes."""
+    from ministack import app
+    from ministack.core.persistence import save_all
+
+    save_all(app._build_persistence_save_dict())
+    pathlib.Path(os.environ["PLIMSOLL_RUNNING"]).unlink(missing_ok=True)
+
+
+def obey(orders):
+    try:
+        for order in orders:
+            if order.strip() == "stop":
+                save()
+                return
+    finally:
+        end_all()
 
 
 def main():
-    for hole in (codebuild_builds, codebuild_sync, lambda_errors, lambda_interpreters, log_metrics):
+    for hole in HOLES:
         hole.install()
-    parent = os.environ.pop("PLIMSOLL_PARENT_PID", None)
-    if parent:
-        threading.Thread(target=end_with_parent, args=(int(parent),), daemon=True).start()
+    threading.Thread(target=obey, args=(os.fdopen(os.dup(0)),), daemon=True).start()
+    # Nothing that MiniStack starts may read the orders.
+    with open(os.devnull, encoding="utf-8") as nothing:
+        os.dup2(nothing.fileno(), 0)
     from ministack import app
 
-    try:
-        app.main()
-    finally:
-        codebuild_builds.kill_all()
+    app.main()
+    sys.exit("MiniStack has ended by itself")
 
 
 main()

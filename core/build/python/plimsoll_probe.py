@@ -11,10 +11,10 @@ def handler(event, context):
     results = []
     for module in event["modules"]:
         begin = time.perf_counter()
-        error = None
+        error, kind = None, None
         try:
             importlib.import_module(module)
         except BaseException as raised:
-            error = f"{type(raised).__name__}: {raised}"
-        results.append({"module": module, "ms": round((time.perf_counter() - begin) * 1000, 1), "error": error})
+            error, kind = f"{type(raised).__name__}: {raised}", "import" if isinstance(raised, ImportError) else "other"
+        results.append({"module": module, "ms": round((time.perf_counter() - begin) * 1000, 1), "error": error, "kind": kind})
     return {"results": results}

@@ -7,8 +7,8 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { z } from 'zod';
-import { PrerequisiteError } from '../core/errors.ts';
-import type { ReadRange } from '../core/size/central-directory.ts';
+import { PrerequisiteError } from '../../core/errors.ts';
+import type { ReadRange } from '../../core/size/central-directory.ts';
 
 /** JSON documents of the artifact bucket are small; one larger than this is not ours. */
 const MAX_JSON_BYTES = 32 * 1024 * 1024;

@@ -4,8 +4,8 @@ import { Metrics } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { z } from 'zod';
-import { InvalidInputError } from '../core/errors.ts';
-import { describeIssues } from '../core/project/config.ts';
+import { InvalidInputError } from '../../core/errors.ts';
+import { describeIssues } from '../../core/project/config.ts';
 
 /** Namespace of all metrics that the pipeline publishes. */
 export const NAMESPACE = 'Plimsoll';

@@ -2,10 +2,12 @@ import {
   type CloudFormationClient,
   DescribeStackEventsCommand,
   DescribeStacksCommand,
+  paginateListStackResources,
   type Stack,
   type StackEvent,
 } from '@aws-sdk/client-cloudformation';
-import type { StackNow } from '../core/release/snapshot.ts';
+import type { StackNow } from '../../core/release/snapshot.ts';
+import type { StackResource } from '../../core/release/stack-resources.ts';
 
 /** One stack as CloudFormation describes it, or undefined where there is none. */
 export async function describeStack(
@@ -47,4 +49,23 @@ export async function failureReasons(
       (event) =>
         `${event.LogicalResourceId} (${event.ResourceType}): ${event.ResourceStatusReason ?? 'no reason given'}`,
     );
+}
+
+/** All resources of a stack that exist. */
+export async function stackResources(
+  cloudformation: CloudFormationClient,
+  stackName: string,
+): Promise<StackResource[]> {
+  const result: StackResource[] = [];
+  for await (const page of paginateListStackResources({ client: cloudformation }, { StackName: stackName })) {
+    for (const {
+      LogicalResourceId = '',
+      PhysicalResourceId,
+      ResourceType = '',
+    } of page.StackResourceSummaries ?? []) {
+      if (PhysicalResourceId)
+        result.push({ logicalId: LogicalResourceId, physicalId: PhysicalResourceId, type: ResourceType });
+    }
+  }
+  return result;
 }

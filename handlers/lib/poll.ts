@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StackBusyError } from '../core/errors.ts';
+import { StackBusyError } from '../../core/errors.ts';
 
 export interface Patience {
   /** Between two looks, in ms. @default 1000 */

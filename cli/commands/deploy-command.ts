@@ -1,0 +1,60 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { PipelineClient } from '../pipeline-client.ts';
+import { type DeployOptions, deploy } from './deploy.ts';
+
+interface Options extends DeployOptions {
+  local: boolean;
+  keep: boolean;
+  region?: string;
+  port?: number;
+}
+
+/** `Name=value`, given any number of times. */
+function collect(text: string, before: Record<string, string>): Record<string, string> {
+  const [, name, value] = /^([A-Za-z0-9]+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('write Name=value');
+  return { ...before, [name]: value };
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65_535)
+    throw new InvalidArgumentError('a port is a number from 1 to 65535');
+  return value;
+}
+
+async function run(options: Options): Promise<number> {
+  if (options.local) {
+    // Loaded on demand: the builds of the pipeline have this command line, too, and nothing of local/.
+    const { deployLocally } = await import('../../local/deploy-locally.ts');
+    return deployLocally(options);
+  }
+  if (options.region !== undefined) process.env['AWS_REGION'] = options.region;
+  return deploy(options, { client: await PipelineClient.find(options.pipeline), reachable: (url) => url });
+}
+
+export function deployCommand(): Command {
+  return new Command('deploy')
+    .description('hand the project to the pipeline and follow it live')
+    .option('--project <folder>', 'folder of the SAM project', '.')
+    .option('--stack-name <name>', 'stack to deploy (default: stackName of plimsoll.yaml)')
+    .option('--region <region>', 'region of the pipeline (default: the one of the AWS configuration)')
+    .option('--environment <name>', "value of the template's parameter Environment")
+    .option('--bedrock-model <id>', "value of the template's parameter BedrockModelId")
+    .option(
+      '--parameter <Name=value>',
+      'value of any other parameter; can be given several times',
+      collect,
+      {},
+    )
+    .option('--enable-rollback', 'go back to the running release on any failure (the default)')
+    .option('--no-rollback', 'leave a failed release as it is, for a look at it')
+    .option('--pipeline <stack>', 'name of the stack of the pipeline', 'Plimsoll')
+    .option('--local', 'run the whole pipeline on this machine, on an embedded AWS', false)
+    .option('--keep', 'with --local: leave the embedded AWS running until Ctrl-C', false)
+    .option('--port <port>', 'with --local: port of the embedded AWS (default: a free one)', port)
+    .option('--json', 'print one JSON document at the end, and nothing else', false)
+    .action(async (options: Options) => {
+      process.exitCode = await run(options);
+    });
+}

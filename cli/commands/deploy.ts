@@ -1,0 +1,188 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Listr } from 'listr2';
+import { z } from 'zod';
+import { manifestSchema } from '../../core/build/manifest.ts';
+import { InvalidInputError } from '../../core/errors.ts';
+import { loadProject } from '../../core/project/project.ts';
+import { buildPlanSchema } from '../../core/release/build-plan.ts';
+import { failureMessage } from '../../core/release/record.ts';
+import { keys, releaseSchema, stackNameSchema } from '../../core/release/release.ts';
+import { type SizeReport, sizeReportSchema } from '../../core/size/report.ts';
+import { Follower } from '../follow/follower.ts';
+import { releaseTasks, rollbackTasks } from '../follow/tasks.ts';
+import { packProject } from '../pack.ts';
+import type { ExecutionEnd, PipelineClient } from '../pipeline-client.ts';
+import { sizeTable, timingTable } from '../show/release.ts';
+import { rendererOf } from '../show/renderer.ts';
+import { bold, duration, green, red } from '../show/table.ts';
+
+export interface DeployOptions {
+  project: string;
+  stackName?: string;
+  environment?: string;
+  bedrockModel?: string;
+  parameter: Record<string, string>;
+  rollback: boolean;
+  pipeline: string;
+  json: boolean;
+}
+
+/** Where the pipeline is and how its URLs are reached from here. */
+export interface Place {
+  client: PipelineClient;
+  reachable(url: string): string;
+}
+
+const outputSchema = z.object({
+  release: releaseSchema,
+  outputs: z.record(z.string(), z.string()),
+  smoke: z.array(z.object({ check: z.string(), ms: z.number() })),
+});
+
+const say = (json: boolean, text: string) => {
+  if (!json) console.log(text);
+};
+
+function parametersOf({ environment, bedrockModel, parameter }: DeployOptions): Record<string, string> {
+  return {
+    ...(environment === undefined ? {} : { Environment: environment }),
+    ...(bedrockModel === undefined ? {} : { BedrockModelId: bedrockModel }),
+    ...parameter,
+  };
+}
+
+function stackNameOf(option: string | undefined, configured: string | undefined): string {
+  const name = option ?? configured;
+  if (name === undefined)
+    throw new InvalidInputError('which stack? Give --stack-name NAME, or stackName in plimsoll.yaml');
+  const parsed = stackNameSchema.safeParse(name);
+  if (!parsed.success)
+    throw new InvalidInputError(
+      `--stack-name: "${name}" is not a stack name: ${parsed.error.issues[0]?.message}`,
+    );
+  return name;
+}
+
+async function watch(follower: Follower, json: boolean): Promise<ExecutionEnd> {
+  const renderer = rendererOf(json);
+  const end = follower.follow();
+  // The tasks only wait; what went wrong is in the execution's end.
+  const failed = await new Listr(releaseTasks(follower), { ...renderer, exitOnError: true }).run().then(
+    () => false,
+    () => true,
+  );
+  if (failed) await new Listr(rollbackTasks(follower), renderer).run();
+  return end;
+}
+
+/** What the release weighs, as far as the pipeline has measured it. */
+async function sizesOf(
+  client: PipelineClient,
+  release: { id: string; stackName: string },
+): Promise<{ report: SizeReport; text: string }> {
+  const [report, plan] = await Promise.all([
+    client.read(keys.sizes(release), sizeReportSchema),
+    client.read(keys.plan(release), buildPlanSchema),
+  ]);
+  const manifests = await Promise.all([
+    ...plan.layers.map(({ name, key }) => client.read(keys.manifest('layer', name, key), manifestSchema)),
+    ...plan.functions.map(({ name, key }) =>
+      client.read(keys.manifest('function', name, key), manifestSchema),
+    ),
+  ]);
+  return { report, text: sizeTable(report, plan, manifests) };
+}
+
+function timings(follower: Follower): { state: string; item?: string; status: string; ms: number }[] {
+  return follower.runs.map(({ state, item, status, startedAt, endedAt = startedAt }) => ({
+    state,
+    ...(item ? { item } : {}),
+    status,
+    ms: endedAt - startedAt,
+  }));
+}
+
+/** Hands a project to the pipeline and follows it. @returns the exit code */
+export async function deploy(options: DeployOptions, place: Place): Promise<number> {
+  const { json } = options;
+  const { client } = place;
+  const root = resolve(options.project);
+  const begin = performance.now();
+  const parameters = parametersOf(options);
+  // What is wrong with the project is said before anything is uploaded.
+  const project = await loadProject(root, parameters);
+  const stackName = stackNameOf(options.stackName, project.config.stackName);
+  const workdir = await mkdtemp(join(tmpdir(), 'plimsoll-deploy-'));
+  try {
+    const zip = await packProject(root, workdir);
+    const source = await client.upload(stackName, zip.path);
+    const executionArn = await client.start({ source, stackName, parameters, rollback: options.rollback });
+    say(
+      json,
+      `${bold(stackName)}: ${(zip.bytes / 1000).toFixed(0)} kB uploaded, execution ${executionArn}\n`,
+    );
+    const follower = new Follower(client, executionArn);
+    const end = await watch(follower, json);
+    const ms = performance.now() - begin;
+    if (end.status !== 'SUCCEEDED') {
+      const message = failureMessage({ Error: end.error ?? end.status, Cause: end.cause ?? '' });
+      const name = end.error ?? end.status;
+      if (json)
+        console.log(
+          JSON.stringify({
+            status: end.status,
+            executionArn,
+            error: name,
+            message,
+            states: timings(follower),
+            ms: Math.round(ms),
+          }),
+        );
+      else console.error(`\n${red(`${name}: ${message}`)}\n\n${timingTable(follower.runs)}`);
+      return EXIT_TWO.test(name) ? 2 : 1;
+    }
+    const output = outputSchema.parse(JSON.parse(end.output ?? '{}'));
+    const urls = Object.fromEntries(
+      Object.entries(output.outputs).map(([name, value]) => [name, place.reachable(value)]),
+    );
+    const { report, text } = await sizesOf(client, output.release);
+    if (json) {
+      console.log(
+        JSON.stringify({
+          status: end.status,
+          executionArn,
+          release: output.release,
+          outputs: urls,
+          sizes: report,
+          smoke: output.smoke,
+          states: timings(follower),
+          ms: Math.round(ms),
+        }),
+      );
+      return 0;
+    }
+    console.log(`\n${timingTable(follower.runs)}\n\n${text}\n`);
+    console.log(
+      green(`Released ${output.release.id} in ${duration(ms)}; ${output.smoke.length} smoke tests passed.`),
+    );
+    for (const [name, value] of Object.entries(urls)) console.log(`  ${name}: ${value}`);
+    const checked = project.config.smoke.endpoints[0];
+    if (checked) console.log(`  try it: ${examplesOf(Object.values(urls), checked.get)}`);
+    return 0;
+  } finally {
+    await rm(workdir, { recursive: true, force: true });
+  }
+}
+
+/** Failures of the project or of the input, not of a check: they end with 2. */
+const EXIT_TWO =
+  /^(InvalidInput|Project|Template|UnsupportedProject|UnsafeArchive|Resolution|ToolMissing|Prerequisite|AlreadyStarted)Error$/;
+
+/** A complete command for the first endpoint that was tested, when one of the stack's outputs is its address. */
+function examplesOf(values: readonly string[], get: string): string {
+  const path = get.split('?')[0] ?? get;
+  const base = values.find((value) => value.endsWith(path));
+  return base ? `curl '${base}${get.slice(path.length)}'` : `GET ${get}`;
+}

@@ -1,0 +1,118 @@
+import type { ListrTask } from 'listr2';
+import { z } from 'zod';
+import type { StateRun } from '../../core/release/progress.ts';
+import { dim, duration } from '../show/table.ts';
+import type { Follower } from './follower.ts';
+
+/** What people read for each state, in the state machine's order. */
+const TITLES: readonly (readonly [state: string, title: string])[] = [
+  ['Prerequisites', 'Check prerequisites'],
+  ['Resolve', 'Resolve requirements'],
+  ['Plan', 'Plan'],
+  ['BuildLayers', 'Build layers'],
+  ['BuildFunctions', 'Build functions'],
+  ['ValidateSizes', 'Validate sizes'],
+  ['Snapshot', 'Snapshot the running stack'],
+  ['DeployLayers', 'Deploy layers'],
+  ['ProbeImports', 'Probe imports in Lambda'],
+  ['CreateChangeSet', 'Create the change set'],
+  ['ExecuteChangeSet', 'Deploy functions'],
+  ['AwaitStack', 'Wait for CloudFormation'],
+  ['SmokeTest', 'Smoke tests'],
+  ['Observe', 'Alarms, dashboard, log retention'],
+  ['RecordRelease', 'Record the release'],
+  ['Notify', 'Notify'],
+];
+
+export const titleOf = (state: string): string => TITLES.find(([name]) => name === state)?.[1] ?? state;
+
+/** Ends the list; the reason is the execution's own error, which is shown once, at the end. */
+class StepFailed extends Error {
+  override readonly name = 'StepFailed';
+}
+
+const took = (run: StateRun) => dim(duration((run.endedAt ?? run.startedAt) - run.startedAt));
+
+type Settled = StateRun | 'skipped' | 'ended';
+
+/** The state's run once it is over; `skipped` once a later state has begun without it. */
+function settled(follower: Follower, state: string, item?: string): Settled | undefined {
+  const run = follower.find(state, item);
+  if (run && run.status !== 'running') return run;
+  if (follower.end) return 'ended';
+  const position = TITLES.findIndex(([name]) => name === state);
+  const later = TITLES.slice(position + 1).some(([name]) => follower.find(name));
+  return run === undefined && later ? 'skipped' : undefined;
+}
+
+interface Titled {
+  title: string;
+  skip(message?: string): void;
+}
+
+function finish(task: Titled, title: string, result: Settled): void {
+  if (result === 'skipped') task.skip(`${title} ${dim('nothing to do')}`);
+  else if (result === 'ended' || result.status === 'failed') throw new StepFailed(title);
+  else task.title = `${title} ${took(result)}`;
+}
+
+/** One line a layer, once the layers are known; those that are used again are done at once. */
+function layerTasks(follower: Follower, layers: readonly string[]): ListrTask[] {
+  return layers.map((layer) => ({
+    title: layer,
+    task: async (_context, task) => {
+      const result = await follower.when(() => {
+        if (follower.find('Reuse', layer)) return 'reused' as const;
+        return settled(follower, 'BuildLayer', layer);
+      });
+      if (result === 'reused') task.title = `${layer} ${dim('unchanged, reused')}`;
+      else finish(task, layer, result);
+    },
+  }));
+}
+
+const planSchema = z.object({ waves: z.array(z.array(z.object({ name: z.string() }))) });
+
+function plannedLayers(follower: Follower): string[] {
+  const { waves } = planSchema.parse(JSON.parse(follower.find('Plan')?.output ?? '{"waves":[]}'));
+  return waves.flat().map(({ name }) => name);
+}
+
+/** The tasks of a release; each waits for its state. */
+export function releaseTasks(follower: Follower): ListrTask[] {
+  return TITLES.map(([state, title]) => ({
+    title,
+    task: async (_context, task) => {
+      if (state === 'BuildLayers') {
+        const began = await follower.when(() => follower.find(state) ?? (follower.end ? 'ended' : undefined));
+        if (began === 'ended') throw new StepFailed(title);
+        return task.newListr(layerTasks(follower, plannedLayers(follower)), {
+          concurrent: true,
+          exitOnError: false,
+          rendererOptions: { collapseSubtasks: false },
+        });
+      }
+      finish(task, title, await follower.when(() => settled(follower, state)));
+      return undefined;
+    },
+  }));
+}
+
+/** What happens after a failure. */
+export function rollbackTasks(follower: Follower): ListrTask[] {
+  return [
+    {
+      title: 'Roll back',
+      skip: () => follower.end !== undefined && follower.find('Restore') === undefined,
+      task: async (_context, task) => {
+        const result = await follower.when(() => {
+          const run = follower.find('Restore');
+          if (run && run.status !== 'running') return run;
+          return follower.end ? 'skipped' : undefined;
+        });
+        if (result === 'skipped') task.skip(`Roll back ${dim('nothing to do')}`);
+        else task.title = `Roll back ${took(result)}`;
+      },
+    },
+  ];
+}

@@ -1,0 +1,31 @@
+import { Argument, Command } from 'commander';
+import { messageOf, PlimsollError } from '../core/errors.ts';
+import { deployCommand } from './commands/deploy-command.ts';
+import { runStep, STEPS, type Step } from './steps/step.ts';
+
+// Node 20 is the floor of this project; the SDK's notice that it will need 22 one day says nothing to a user.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
+
+const program = new Command('plimsoll')
+  .description('Builds, trims, proves and ships the Python layers and functions of a SAM project')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+
+program.addCommand(deployCommand());
+
+program
+  .command('step', { hidden: true })
+  .description('one build of the pipeline; run by its buildspecs')
+  .addArgument(new Argument('<step>').choices(STEPS))
+  .action((step: Step) => runStep(step, process.env['ARTIFACT']));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof PlimsollError) {
+    console.error(`plimsoll: ${error.name}: ${error.message}`);
+    process.exitCode = error.exitCode;
+  } else {
+    console.error(`plimsoll: ${error instanceof Error ? error.stack : messageOf(error)}`);
+    process.exitCode = 1;
+  }
+}

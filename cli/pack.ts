@@ -1,0 +1,26 @@
+import { join } from 'node:path';
+import { isLeftover, listTree, totalBytes } from '../core/build/tree.ts';
+import { writeZip, type ZipResult } from '../core/build/zip.ts';
+import { ProjectError } from '../core/errors.ts';
+import { PROJECT_LIMITS } from '../core/size/limits.ts';
+import { megabytes } from '../core/size/report.ts';
+
+/** Zips a project as the pipeline takes it: everything but what developers' tools leave behind. @throws ProjectError */
+export async function packProject(root: string, workdir: string): Promise<ZipResult & { path: string }> {
+  const files = await listTree(root, (name) => isLeftover(name) || name === 'cdk.out');
+  const bytes = totalBytes(files);
+  if (files.length > PROJECT_LIMITS.entries || bytes > PROJECT_LIMITS.bytes) {
+    throw new ProjectError(
+      `${root}: ${files.length} files of ${megabytes(bytes)}; at most ${PROJECT_LIMITS.entries} files of ${megabytes(PROJECT_LIMITS.bytes)} are uploaded. Move data and virtual environments out of the project.`,
+    );
+  }
+  const path = join(workdir, 'project.zip');
+  return {
+    path,
+    ...(await writeZip(
+      root,
+      files.map((file) => file.path),
+      path,
+    )),
+  };
+}

@@ -1,0 +1,104 @@
+import { readFile } from 'node:fs/promises';
+import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  DescribeExecutionCommand,
+  paginateGetExecutionHistory,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
+import type { z } from 'zod';
+import { messageOf, PrerequisiteError } from '../core/errors.ts';
+import { type PipelineOutputs, pipelineOutputsSchema } from '../core/release/pipeline-outputs.ts';
+import type { HistoryEvent } from '../core/release/progress.ts';
+import type { Start, startSchema } from '../core/release/release.ts';
+
+export interface ExecutionEnd {
+  status: string;
+  error?: string | undefined;
+  cause?: string | undefined;
+  output?: string | undefined;
+}
+
+/** The pipeline in an account, as the command line uses it. Region and credentials come from the environment. */
+export class PipelineClient {
+  private readonly s3 = new S3Client();
+  private readonly sfn = new SFNClient();
+
+  constructor(readonly outputs: PipelineOutputs) {}
+
+  /** Finds the pipeline by its stack. @throws PrerequisiteError saying how to install it */
+  static async find(stackName: string): Promise<PipelineClient> {
+    const cloudformation = new CloudFormationClient();
+    const answer = await cloudformation
+      .send(new DescribeStacksCommand({ StackName: stackName }))
+      .catch((error: unknown) => {
+        throw new PrerequisiteError(
+          `no pipeline here: ${messageOf(error)}. Install it with "npx cdk deploy", or try --local.`,
+        );
+      });
+    const outputs = Object.fromEntries(
+      (answer.Stacks?.[0]?.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue]),
+    );
+    const parsed = pipelineOutputsSchema.safeParse(outputs);
+    if (!parsed.success)
+      throw new PrerequisiteError(
+        `stack ${stackName} is not a pipeline of this version; update it with "npx cdk deploy"`,
+      );
+    return new PipelineClient(parsed.data);
+  }
+
+  /** Uploads a project where no rule starts it by itself. @returns where it lies */
+  async upload(stackName: string, zip: string): Promise<Start['source']> {
+    const source = { bucket: this.outputs.SourceBucket, key: `uploads/${stackName}.zip` };
+    const { VersionId } = await this.s3.send(
+      new PutObjectCommand({ Bucket: source.bucket, Key: source.key, Body: await readFile(zip) }),
+    );
+    return { ...source, ...(VersionId ? { versionId: VersionId } : {}) };
+  }
+
+  /** @returns ARN of the execution */
+  async start(input: z.input<typeof startSchema>): Promise<string> {
+    const { executionArn = '' } = await this.sfn.send(
+      new StartExecutionCommand({
+        stateMachineArn: this.outputs.DeployMachine,
+        input: JSON.stringify(input),
+      }),
+    );
+    return executionArn;
+  }
+
+  async history(executionArn: string): Promise<HistoryEvent[]> {
+    const events: HistoryEvent[] = [];
+    const request = { executionArn, maxResults: 1000, includeExecutionData: true };
+    for await (const page of paginateGetExecutionHistory({ client: this.sfn }, request)) {
+      for (const event of page.events ?? []) {
+        events.push({
+          type: event.type ?? '',
+          at: event.timestamp?.getTime() ?? 0,
+          name: event.stateEnteredEventDetails?.name ?? event.stateExitedEventDetails?.name,
+          data: event.stateEnteredEventDetails?.input ?? event.stateExitedEventDetails?.output,
+        });
+      }
+    }
+    return events;
+  }
+
+  async describe(executionArn: string): Promise<ExecutionEnd> {
+    const {
+      status = '',
+      error,
+      cause,
+      output,
+    } = await this.sfn.send(new DescribeExecutionCommand({ executionArn }));
+    return { status, error, cause, output };
+  }
+
+  /** A JSON document of the artifact bucket. */
+  async read<S extends z.ZodType>(key: string, schema: S): Promise<z.output<S>> {
+    const { Body } = await this.s3.send(
+      new GetObjectCommand({ Bucket: this.outputs.ArtifactBucket, Key: key }),
+    );
+    return schema.parse(JSON.parse((await Body?.transformToString()) ?? ''));
+  }
+}

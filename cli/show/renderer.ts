@@ -1,0 +1,6 @@
+/** Live lines on a terminal, one plain line an event elsewhere, nothing under --json. */
+export const rendererOf = (json: boolean) => ({
+  renderer: 'default' as const,
+  fallbackRenderer: 'simple' as const,
+  silentRendererCondition: json,
+});

@@ -1,0 +1,136 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  NotFound,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { unpack } from '../../core/build/unpack.ts';
+import { InvalidInputError, PlimsollError } from '../../core/errors.ts';
+import { type BuildPlan, buildPlanSchema } from '../../core/release/build-plan.ts';
+import { keys, type Release, releaseSchema } from '../../core/release/release.ts';
+import { ARTIFACT_LIMITS, PROJECT_LIMITS } from '../../core/size/limits.ts';
+
+/** The release that a build works for, with the buckets it reads and writes. */
+export class Remote {
+  private readonly s3 = new S3Client();
+
+  private constructor(
+    readonly release: Release,
+    private readonly bucket: string,
+  ) {}
+
+  /** Reads what StartBuild set: RELEASE and ARTIFACT_BUCKET. @throws InvalidInputError naming the variable */
+  static fromEnvironment(): Remote {
+    const env = z.object({ RELEASE: z.string(), ARTIFACT_BUCKET: z.string() }).safeParse(process.env);
+    if (!env.success) {
+      const names = env.error.issues.map(({ path }) => path.join('.')).join(', ');
+      throw new InvalidInputError(
+        `environment variable ${names} is not set; this command is run by the pipeline's builds`,
+      );
+    }
+    return new Remote(releaseSchema.parse(JSON.parse(env.data.RELEASE)), env.data.ARTIFACT_BUCKET);
+  }
+
+  private async download(
+    bucket: string,
+    key: string,
+    versionId: string | undefined,
+    target: string,
+  ): Promise<void> {
+    const { Body } = await this.s3.send(
+      new GetObjectCommand({ Bucket: bucket, Key: key, VersionId: versionId }),
+    );
+    await pipeline(Body as Readable, createWriteStream(target));
+  }
+
+  /** Fetches the uploaded project and answers its folder: the zip's top, or the one folder in it. */
+  async fetchProject(workdir: string): Promise<string> {
+    const { bucket, key, versionId } = this.release.source;
+    const zip = join(workdir, 'project.zip');
+    const folder = join(workdir, 'project');
+    await this.download(bucket, key, versionId, zip);
+    await unpack(zip, folder, key, PROJECT_LIMITS);
+    const entries = await readdir(folder, { withFileTypes: true });
+    const [only] = entries;
+    return entries.length === 1 && only?.isDirectory() ? join(folder, only.name) : folder;
+  }
+
+  async readPlan(): Promise<BuildPlan> {
+    const answer = await this.s3.send(
+      new GetObjectCommand({ Bucket: this.bucket, Key: keys.plan(this.release) }),
+    );
+    return buildPlanSchema.parse(JSON.parse((await answer.Body?.transformToString()) ?? ''));
+  }
+
+  /** Fetches and unpacks layers that were built before, and answers their folders by name. */
+  async fetchLayers(
+    layers: readonly { name: string; key: string }[],
+    workdir: string,
+  ): Promise<Map<string, string>> {
+    const trees = await Promise.all(
+      layers.map(async ({ name, key }): Promise<[string, string]> => {
+        const zip = join(workdir, `${name}.zip`);
+        const tree = join(workdir, 'layers', name);
+        await this.download(this.bucket, keys.zip('layer', name, key), undefined, zip);
+        await unpack(zip, tree, name, ARTIFACT_LIMITS);
+        return [name, tree];
+      }),
+    );
+    return new Map(trees);
+  }
+
+  async exists(key: string): Promise<boolean> {
+    try {
+      await this.s3.send(new HeadObjectCommand({ Bucket: this.bucket, Key: key }));
+      return true;
+    } catch (error) {
+      if (error instanceof NotFound) return false;
+      throw error;
+    }
+  }
+
+  async writeText(key: string, text: string): Promise<void> {
+    await this.s3.send(
+      new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: text, ContentType: 'application/json' }),
+    );
+  }
+
+  /** Puts a built artifact into the bucket. The manifest comes last: it says that the artifact is whole. */
+  async upload(
+    kind: 'layer' | 'function',
+    { name, key }: { name: string; key: string },
+    workdir: string,
+  ): Promise<void> {
+    const zip = join(workdir, `${kind}.zip`);
+    const { size } = await stat(zip);
+    const Key = keys.zip(kind, name, key);
+    await this.s3.send(
+      new PutObjectCommand({
+        Bucket: this.bucket,
+        Key,
+        Body: createReadStream(zip),
+        ContentLength: size,
+        ContentType: 'application/zip',
+      }),
+    );
+    await this.writeText(
+      keys.manifest(kind, name, key),
+      await readFile(join(workdir, 'manifest.json'), 'utf8'),
+    );
+  }
+
+  /** Leaves the reason where the state machine looks for it: CodeBuild itself only says that a build failed. */
+  async reportFailure(step: string, error: unknown): Promise<void> {
+    const known = error instanceof PlimsollError;
+    const name = known ? error.name : 'BuildFailedError';
+    const message = error instanceof Error ? error.message : String(error);
+    await this.writeText(keys.failure(this.release, step), JSON.stringify({ name, message }));
+  }
+}

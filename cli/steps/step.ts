@@ -1,0 +1,91 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BuildContext, buildFunction, buildLayer } from '../../core/build/planned.ts';
+import { InvalidInputError } from '../../core/errors.ts';
+import { loadProject } from '../../core/project/project.ts';
+import { planProject } from '../../core/release/plan.ts';
+import { keys } from '../../core/release/release.ts';
+import { megabytes } from '../../core/size/report.ts';
+import { Remote } from './remote.ts';
+
+/** What a CodeBuild project of the pipeline does. */
+export const STEPS = ['resolve', 'layer', 'functions'] as const;
+export type Step = (typeof STEPS)[number];
+
+const say = (line: string) => console.log(line);
+
+async function resolve(remote: Remote, workdir: string): Promise<void> {
+  const { release } = remote;
+  const project = await loadProject(await remote.fetchProject(workdir), release.parameters);
+  const plan = await planProject(project);
+  await remote.writeText(keys.template(release), JSON.stringify(project.template.document));
+  await remote.writeText(keys.plan(release), JSON.stringify(plan));
+  for (const layer of plan.layers) {
+    const list = layer.distributions.map(({ name, version }) => `${name}==${version}`).join(', ');
+    say(`layer ${layer.name} (wave ${layer.wave}): ${list || 'files only'}`);
+  }
+}
+
+async function layer(remote: Remote, workdir: string, name: string): Promise<void> {
+  const plan = await remote.readPlan();
+  const planned = plan.layers.find((one) => one.name === name);
+  if (!planned) throw new InvalidInputError(`ARTIFACT: the plan has no layer "${name}"`);
+  const [root, trees] = await Promise.all([
+    remote.fetchProject(workdir),
+    remote.fetchLayers(
+      plan.layers.filter((one) => planned.requires.includes(one.name)),
+      workdir,
+    ),
+  ]);
+  const context = await contextOf(workdir, name, { root, plan, trees });
+  const { manifest } = await buildLayer(planned, context);
+  await remote.upload('layer', planned, context.workdir);
+  say(`layer ${name}: ${megabytes(manifest.bytes)} of ${megabytes(manifest.installedBytes)} installed`);
+}
+
+async function functions(remote: Remote, workdir: string): Promise<void> {
+  const plan = await remote.readPlan();
+  const present = await Promise.all(
+    plan.functions.map((fn) => remote.exists(keys.manifest('function', fn.name, fn.key))),
+  );
+  const missing = plan.functions.filter((_, index) => !present[index]);
+  const used = plan.layers.filter(({ name }) => missing.some((fn) => fn.layers.includes(name)));
+  const [root, trees] = await Promise.all([remote.fetchProject(workdir), remote.fetchLayers(used, workdir)]);
+  for (const fn of missing) {
+    const context = await contextOf(workdir, fn.name, { root, plan, trees });
+    const { manifest } = await buildFunction(fn, context);
+    await remote.upload('function', fn, context.workdir);
+    say(`function ${fn.name}: ${megabytes(manifest.bytes)}`);
+  }
+}
+
+async function contextOf(
+  workdir: string,
+  name: string,
+  rest: Pick<BuildContext, 'root' | 'plan' | 'trees'>,
+): Promise<BuildContext> {
+  const folder = join(workdir, 'artifacts', name);
+  await mkdir(folder, { recursive: true });
+  return { ...rest, workdir: folder, onStep: (step) => say(`${name}: ${step}`) };
+}
+
+/**
+ * Does one build of a release, from the environment that StartBuild set, and leaves the reason in the artifact bucket
+ * when it fails. @throws what the build throws
+ */
+export async function runStep(step: Step, artifact: string | undefined): Promise<void> {
+  const remote = Remote.fromEnvironment();
+  const workdir = await mkdtemp(join(tmpdir(), `plimsoll-${step}-`));
+  try {
+    if (step === 'resolve') await resolve(remote, workdir);
+    else if (step === 'functions') await functions(remote, workdir);
+    else if (artifact) await layer(remote, workdir, artifact);
+    else throw new InvalidInputError('environment variable ARTIFACT is not set; it names the layer to build');
+  } catch (error) {
+    await remote.reportFailure(step === 'layer' ? `layer-${artifact}` : step, error);
+    throw error;
+  } finally {
+    await rm(workdir, { recursive: true, force: true });
+  }
+}

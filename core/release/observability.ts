@@ -1,0 +1,120 @@
+/** The alarms and the dashboard that a released stack gets. Pure: descriptions that the handler hands to CloudWatch. */
+
+export interface DeployedFunction {
+  logicalId: string;
+  /** The function's physical name. */
+  name: string;
+  /** Its time limit, in ms. */
+  timeoutMs: number;
+}
+
+export interface Alarm {
+  name: string;
+  description: string;
+  metric: string;
+  functionName: string;
+  statistic: 'Sum' | 'Maximum';
+  /** In the metric's unit: a count, or ms. */
+  threshold: number;
+  periodSeconds: number;
+  evaluationPeriods: number;
+}
+
+/** A run that takes more of its time limit than this is about to fail. */
+const NEAR_TIMEOUT = 0.8;
+
+const alarmPrefix = (stackName: string): string => `${stackName}-`;
+export const dashboardName = (stackName: string): string => `plimsoll-${stackName}`;
+
+/** Three alarms a function: errors, throttles, and runs that come near the time limit. */
+export function alarmsOf(stackName: string, functions: readonly DeployedFunction[]): Alarm[] {
+  return functions.flatMap(({ logicalId, name, timeoutMs }) => {
+    const alarm = (kind: string, rest: Omit<Alarm, 'name' | 'functionName' | 'periodSeconds'>): Alarm => ({
+      name: `${alarmPrefix(stackName)}${logicalId}-${kind}`,
+      functionName: name,
+      periodSeconds: 60,
+      ...rest,
+    });
+    const near = Math.round(timeoutMs * NEAR_TIMEOUT);
+    return [
+      alarm('errors', {
+        description: `${logicalId} failed; see the logs of ${name}`,
+        metric: 'Errors',
+        statistic: 'Sum',
+        threshold: 1,
+        evaluationPeriods: 1,
+      }),
+      alarm('throttles', {
+        description: `${logicalId} is refused invocations; raise its reserved or the account's concurrency`,
+        metric: 'Throttles',
+        statistic: 'Sum',
+        threshold: 1,
+        evaluationPeriods: 2,
+      }),
+      alarm('duration', {
+        description: `${logicalId} ran longer than ${near} ms of its ${timeoutMs} ms`,
+        metric: 'Duration',
+        statistic: 'Maximum',
+        threshold: near,
+        evaluationPeriods: 3,
+      }),
+    ];
+  });
+}
+
+/** The names that `alarmsOf` gives for functions of these logical ids. */
+export function alarmNames(stackName: string, logicalIds: readonly string[]): string[] {
+  return alarmsOf(
+    stackName,
+    logicalIds.map((logicalId) => ({ logicalId, name: '', timeoutMs: 0 })),
+  ).map(({ name }) => name);
+}
+
+const WIDGET_HEIGHT = 6;
+
+function metricWidget(
+  y: number,
+  x: number,
+  title: string,
+  region: string,
+  metrics: unknown[],
+  stat: string,
+): object {
+  const properties = { title, region, view: 'timeSeries', stat, period: 60, metrics };
+  return { type: 'metric', x, y, width: 12, height: WIDGET_HEIGHT, properties };
+}
+
+/** Body of the dashboard, JSON as CloudWatch reads it ("Dashboard body structure and syntax"). */
+export function dashboardBody(
+  stackName: string,
+  functions: readonly DeployedFunction[],
+  region: string,
+): string {
+  const rows = functions.map(({ logicalId, name }, index) => {
+    const y = 1 + index * WIDGET_HEIGHT;
+    const counts = ['Invocations', 'Errors', 'Throttles'].map((metric) => [
+      'AWS/Lambda',
+      metric,
+      'FunctionName',
+      name,
+    ]);
+    const duration = ['AWS/Lambda', 'Duration', 'FunctionName', name];
+    const durations = [
+      [...duration, { stat: 'p50' }],
+      [...duration, { stat: 'p99' }],
+    ];
+    return [
+      metricWidget(y, 0, `${logicalId}: calls`, region, counts, 'Sum'),
+      metricWidget(y, 12, `${logicalId}: duration`, region, durations, 'p50'),
+    ];
+  });
+  const title = {
+    type: 'text',
+    x: 0,
+    y: 0,
+    width: 24,
+    height: 1,
+    properties: { markdown: `# ${stackName}` },
+  };
+  return JSON.stringify({ widgets: [title, ...rows.flat()] });
+}

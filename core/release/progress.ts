@@ -1,0 +1,77 @@
+/** Turns the history of an execution into what each state did and how long it took. Pure. */
+
+export interface HistoryEvent {
+  /** `TaskStateEntered`, `TaskStateExited`, … as GetExecutionHistory names them. */
+  type: string;
+  /** ms since 1970. */
+  at: number;
+  name?: string | undefined;
+  /** Input of a state that was entered, output of one that was left: JSON. */
+  data?: string | undefined;
+}
+
+export type StateStatus = 'running' | 'done' | 'failed';
+
+export interface StateRun {
+  state: string;
+  /** The layer, for states that run once a layer. */
+  item?: string;
+  status: StateStatus;
+  /** ms since 1970. */
+  startedAt: number;
+  endedAt?: number;
+  /** What the state answered: JSON. */
+  output?: string;
+}
+
+/** Entered only because the state before failed. */
+const FAILURE_STATES = /^(Explain\w+|Restore\?|NotifyFailure)$/;
+
+function itemOf(data: string | undefined): string | undefined {
+  if (data === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(data);
+    const name = typeof value === 'object' && value !== null && 'name' in value ? value.name : undefined;
+    return typeof name === 'string' ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Every state that the execution has entered, in that order. */
+export function stateRuns(events: readonly HistoryEvent[]): StateRun[] {
+  const runs: StateRun[] = [];
+  for (const { type, at, name, data } of events) {
+    if (name === undefined) continue;
+    const item = itemOf(data);
+    if (type.endsWith('StateEntered')) {
+      if (FAILURE_STATES.test(name)) failLast(runs, item, at);
+      runs.push({ state: name, ...(item === undefined ? {} : { item }), status: 'running', startedAt: at });
+    } else if (type.endsWith('StateExited')) {
+      const open = runs.findLast(
+        (run) =>
+          run.state === name &&
+          run.endedAt === undefined &&
+          (run.item === item || run.item === undefined || item === undefined),
+      );
+      if (open)
+        Object.assign(open, {
+          status: open.status === 'failed' ? 'failed' : 'done',
+          endedAt: at,
+          output: data,
+        });
+    }
+  }
+  return runs;
+}
+
+/** The state whose error led here: the newest one, of the same item where it has one. */
+function failLast(runs: StateRun[], item: string | undefined, at: number): void {
+  const last = runs.findLast(
+    (run) =>
+      !FAILURE_STATES.test(run.state) && (item === undefined || run.item === undefined || run.item === item),
+  );
+  if (!last) return;
+  last.status = 'failed';
+  last.endedAt ??= at;
+}

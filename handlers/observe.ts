@@ -1,0 +1,106 @@
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { CloudWatchClient, PutDashboardCommand, PutMetricAlarmCommand } from '@aws-sdk/client-cloudwatch';
+import {
+  CloudWatchLogsClient,
+  CreateLogGroupCommand,
+  DescribeLogGroupsCommand,
+  PutRetentionPolicyCommand,
+  ResourceAlreadyExistsException,
+} from '@aws-sdk/client-cloudwatch-logs';
+import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { z } from 'zod';
+import {
+  type Alarm,
+  alarmsOf,
+  type DeployedFunction,
+  dashboardBody,
+  dashboardName,
+} from '../core/release/observability.ts';
+import { releaseSchema } from '../core/release/release.ts';
+import { functionsOf } from '../core/release/stack-resources.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
+import { stackResources } from './lib/stack.ts';
+
+const inputSchema = z.object({ release: releaseSchema });
+
+interface Clients {
+  cloudformation: CloudFormationClient;
+  lambda: LambdaClient;
+  cloudwatch: CloudWatchClient;
+  logs: CloudWatchLogsClient;
+  topicArn: string;
+  region: string;
+}
+
+/** Logs of a function that nobody gave a retention are kept so long, in days. */
+const RETENTION_DAYS = 30;
+
+async function putAlarm({ cloudwatch, topicArn }: Clients, alarm: Alarm): Promise<void> {
+  await cloudwatch.send(
+    new PutMetricAlarmCommand({
+      AlarmName: alarm.name,
+      AlarmDescription: alarm.description,
+      Namespace: 'AWS/Lambda',
+      MetricName: alarm.metric,
+      Dimensions: [{ Name: 'FunctionName', Value: alarm.functionName }],
+      Statistic: alarm.statistic,
+      Threshold: alarm.threshold,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      Period: alarm.periodSeconds,
+      EvaluationPeriods: alarm.evaluationPeriods,
+      TreatMissingData: 'notBreaching',
+      AlarmActions: [topicArn],
+    }),
+  );
+}
+
+/** Sets a retention where there is none: one that the user chose stays. */
+async function limitLogs(logs: CloudWatchLogsClient, functionName: string): Promise<void> {
+  const logGroupName = `/aws/lambda/${functionName}`;
+  await logs.send(new CreateLogGroupCommand({ logGroupName })).catch((error: unknown) => {
+    if (!(error instanceof ResourceAlreadyExistsException)) throw error;
+  });
+  const { logGroups = [] } = await logs.send(
+    new DescribeLogGroupsCommand({ logGroupNamePrefix: logGroupName }),
+  );
+  const group = logGroups.find((one) => one.logGroupName === logGroupName);
+  if (group?.retentionInDays !== undefined) return;
+  await logs.send(new PutRetentionPolicyCommand({ logGroupName, retentionInDays: RETENTION_DAYS }));
+}
+
+async function describe(
+  lambda: LambdaClient,
+  [logicalId, name]: [string, string],
+): Promise<DeployedFunction> {
+  const { Timeout = 3 } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }));
+  return { logicalId, name, timeoutMs: Timeout * 1000 };
+}
+
+/** Gives the stack's functions their alarms, a dashboard and a limit to their logs. Each call overwrites the last. */
+export async function observe(
+  { release }: z.output<typeof inputSchema>,
+  clients: Clients,
+): Promise<{ alarms: string[]; dashboard: string }> {
+  const resources = await stackResources(clients.cloudformation, release.stackName);
+  const functions = await Promise.all(
+    [...functionsOf(resources)].map((entry) => describe(clients.lambda, entry)),
+  );
+  const alarms = alarmsOf(release.stackName, functions);
+  await Promise.all(alarms.map((alarm) => putAlarm(clients, alarm)));
+  await Promise.all(functions.map(({ name }) => limitLogs(clients.logs, name)));
+  const dashboard = dashboardName(release.stackName);
+  const body = dashboardBody(release.stackName, functions, clients.region);
+  await clients.cloudwatch.send(new PutDashboardCommand({ DashboardName: dashboard, DashboardBody: body }));
+  return { alarms: alarms.map(({ name }) => name), dashboard };
+}
+
+export const handler = lambdaHandler('Observe', inputSchema, (input) =>
+  observe(input, {
+    cloudformation: new CloudFormationClient(),
+    lambda: new LambdaClient(),
+    cloudwatch: new CloudWatchClient(),
+    logs: new CloudWatchLogsClient(),
+    topicArn: setting('TOPIC_ARN'),
+    region: setting('AWS_REGION'),
+  }),
+);

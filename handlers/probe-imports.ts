@@ -1,0 +1,171 @@
+import {
+  type Architecture,
+  CreateFunctionCommand,
+  DeleteFunctionCommand,
+  InvokeCommand,
+  LambdaClient,
+  ResourceConflictException,
+  ResourceNotFoundException,
+  type Runtime,
+  waitUntilFunctionActiveV2,
+} from '@aws-sdk/client-lambda';
+import { S3Client } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { manifestSchema } from '../core/build/manifest.ts';
+import { ImportCheckError } from '../core/errors.ts';
+import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
+import { PROBE_HANDLER, probeName } from '../core/release/probe.ts';
+import { keys, releaseSchema } from '../core/release/release.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
+
+const inputSchema = z.object({ release: releaseSchema, layers: z.record(z.string(), z.string()) });
+
+interface Clients {
+  lambda: LambdaClient;
+  bucket: ArtifactBucket;
+  /** Role of the probes: it may do nothing but write logs. */
+  roleArn: string;
+}
+
+/** Of one function: how many modules were imported, and how long all of them took, in ms. */
+interface Probe {
+  function: string;
+  modules: number;
+  ms: number;
+}
+
+const answerSchema = z.object({
+  results: z.array(
+    z.object({
+      module: z.string(),
+      ms: z.number(),
+      error: z.string().nullable(),
+      /** `other` where the module is there and its own code fails, as code may that needs the function's own role. */
+      kind: z.enum(['import', 'other']).nullable(),
+    }),
+  ),
+});
+
+const MAX_WAIT_SECONDS = 120;
+const PROBE_TIMEOUT_SECONDS = 120;
+/** Imports get a whole processor from here on, so that their time says something. */
+const PROBE_MEMORY_MB = 1769;
+
+/** Modules of the function and of all its layers; whoever imports one more than the function does, proves more. */
+async function modulesOf(bucket: ArtifactBucket, plan: BuildPlan, fn: PlannedFunction): Promise<string[]> {
+  const layers = plan.layers.filter(({ name }) => fn.layers.includes(name));
+  const manifests = await Promise.all([
+    ...layers.map(({ name, key }) => bucket.readJson(keys.manifest('layer', name, key), manifestSchema)),
+    bucket.readJson(keys.manifest('function', fn.name, fn.key), manifestSchema),
+  ]);
+  return [...new Set(manifests.flatMap(({ modules }) => modules))];
+}
+
+/** A function with the code, layers and known environment of the project's own, under a name and a role of its own. */
+async function createProbe(
+  { lambda, bucket, roleArn }: Clients,
+  name: string,
+  fn: PlannedFunction,
+  plan: BuildPlan,
+  layers: string[],
+) {
+  const key = keys.zip('function', fn.name, fn.key);
+  const head = await bucket.head(key);
+  try {
+    await lambda.send(
+      new CreateFunctionCommand({
+        FunctionName: name,
+        Description: 'Temporary: proves the imports of a release before it is deployed',
+        Role: roleArn,
+        Runtime: `python${plan.target.python}` as Runtime,
+        Architectures: [plan.target.architecture as Architecture],
+        Handler: PROBE_HANDLER,
+        Code: { S3Bucket: bucket.name, S3Key: key, S3ObjectVersion: head?.versionId },
+        Layers: layers,
+        Timeout: PROBE_TIMEOUT_SECONDS,
+        MemorySize: PROBE_MEMORY_MB,
+        Environment: { Variables: fn.environment },
+      }),
+    );
+  } catch (error) {
+    // A retried state finds its own probe.
+    if (!(error instanceof ResourceConflictException)) throw error;
+  }
+  await waitUntilFunctionActiveV2(
+    { client: lambda, maxWaitTime: MAX_WAIT_SECONDS, minDelay: 1, maxDelay: 5 },
+    { FunctionName: name },
+  );
+}
+
+async function deleteProbe(lambda: LambdaClient, name: string): Promise<void> {
+  await lambda.send(new DeleteFunctionCommand({ FunctionName: name })).catch((error: unknown) => {
+    if (!(error instanceof ResourceNotFoundException)) throw error;
+  });
+}
+
+/** Asks the probe for all imports. @throws ImportCheckError naming the modules that fail and why */
+async function importAll(
+  lambda: LambdaClient,
+  name: string,
+  fn: PlannedFunction,
+  modules: readonly string[],
+): Promise<Probe> {
+  const { FunctionError, Payload } = await lambda.send(
+    new InvokeCommand({ FunctionName: name, Payload: JSON.stringify({ modules }) }),
+  );
+  const text = Payload?.transformToString() ?? '';
+  if (FunctionError)
+    throw new ImportCheckError(
+      `function ${fn.name}: does not start in Lambda with its layers: ${text.slice(0, 1000)}`,
+    );
+  const { results } = answerSchema.parse(JSON.parse(text));
+  const failed = results.filter(({ kind }) => kind === 'import');
+  if (failed.length > 0) {
+    const list = failed.slice(0, 5).map(({ module, error }) => `${module}: ${error}`);
+    throw new ImportCheckError(
+      `function ${fn.name}: ${failed.length} of ${results.length} modules do not import in Lambda: ${list.join('; ')}. Add what is missing to requirements.txt.`,
+    );
+  }
+  return {
+    function: fn.name,
+    modules: results.length,
+    ms: Math.round(results.reduce((sum, { ms }) => sum + ms, 0)),
+  };
+}
+
+/**
+ * Proves, in real Lambda functions that nobody else calls, that every module of every function and its new layers
+ * imports. Nothing in production has changed yet.
+ * @throws ImportCheckError
+ */
+export async function probeImports(
+  { release, layers }: z.output<typeof inputSchema>,
+  clients: Clients,
+): Promise<{ probes: Probe[] }> {
+  const { lambda, bucket } = clients;
+  const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
+  const arnsOf = (fn: PlannedFunction) =>
+    fn.layers.flatMap(
+      (name) => layers[plan.layers.find((layer) => layer.name === name)?.logicalId ?? ''] ?? [],
+    );
+  const probes: Probe[] = [];
+  for (const fn of plan.functions) {
+    const name = probeName(release, fn.name);
+    try {
+      await createProbe(clients, name, fn, plan, arnsOf(fn));
+      probes.push(await importAll(lambda, name, fn, await modulesOf(bucket, plan, fn)));
+    } finally {
+      await deleteProbe(lambda, name);
+    }
+  }
+  return { probes };
+}
+
+export const handler = lambdaHandler('ProbeImports', inputSchema, (input) =>
+  probeImports(input, {
+    lambda: new LambdaClient(),
+    bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+    roleArn: setting('PROBE_ROLE_ARN'),
+  }),
+);

@@ -1,0 +1,186 @@
+import {
+  ChangeSetType,
+  CloudFormationClient,
+  ContinueUpdateRollbackCommand,
+  DeleteStackCommand,
+  GetTemplateCommand,
+  type Stack,
+} from '@aws-sdk/client-cloudformation';
+import {
+  CloudWatchClient,
+  DashboardNotFoundError,
+  DeleteAlarmsCommand,
+  DeleteDashboardsCommand,
+  DescribeAlarmsCommand,
+} from '@aws-sdk/client-cloudwatch';
+import { S3Client } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { RollbackFailedError } from '../core/errors.ts';
+import { buildPlanSchema } from '../core/release/build-plan.ts';
+import { alarmNames, dashboardName } from '../core/release/observability.ts';
+import { keys, type Release, releaseSchema } from '../core/release/release.ts';
+import { isBusy, restoreStep, type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
+import { functionsOf } from '../core/release/stack-resources.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { createSet, executeSet } from './lib/change-set.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
+import { type Patience, poll } from './lib/poll.ts';
+import { describeStack, failureReasons, stackNow, stackResources } from './lib/stack.ts';
+
+const inputSchema = z.object({
+  release: releaseSchema,
+  /** null where the release failed before it took one, and so changed nothing. */
+  snapshot: snapshotSchema.nullable(),
+});
+
+interface Clients {
+  cloudformation: CloudFormationClient;
+  cloudwatch: CloudWatchClient;
+  bucket: ArtifactBucket;
+  roleArn: string;
+  region: string;
+}
+
+interface Output {
+  /** What was done on the way back, in order; empty where the stack was as before. */
+  steps: string[];
+  status: string;
+}
+
+/** More steps than this lead nowhere. */
+const MAX_STEPS = 6;
+
+function stuck(release: Release, status: string, why: string): never {
+  throw new RollbackFailedError(
+    `stack ${release.stackName} is ${status} and cannot be brought back by itself: ${why}. Mend it in the CloudFormation console; its template before the release is ${keys.snapshotTemplate(release)} in the artifact bucket.`,
+  );
+}
+
+const byKey = (pairs: readonly { key: string; value?: string | undefined }[]) =>
+  JSON.stringify([...pairs].map(({ key, value }) => [key, value ?? null]).sort());
+
+/** Whether the stack has the template, the parameters and the tags that it had before. */
+async function isAsBefore(
+  stack: Stack,
+  snapshot: Snapshot,
+  { cloudformation, bucket }: Clients,
+): Promise<boolean> {
+  const known = new Set(snapshot.parameters.filter(({ value }) => value !== undefined).map(({ key }) => key));
+  const parameters = (stack.Parameters ?? []).map(({ ParameterKey: key = '', ParameterValue: value }) =>
+    known.has(key) ? { key, value } : { key },
+  );
+  const tags = (list: readonly { Key?: string | undefined; Value?: string | undefined }[]) =>
+    byKey(list.map(({ Key: key = '', Value: value }) => ({ key, value })));
+  if (byKey(parameters) !== byKey(snapshot.parameters) || tags(stack.Tags ?? []) !== tags(snapshot.tags))
+    return false;
+  const { TemplateBody } = await cloudformation.send(
+    new GetTemplateCommand({ StackName: stack.StackName, TemplateStage: 'Original' }),
+  );
+  return TemplateBody === (await bucket.readText(snapshot.templateKey ?? ''));
+}
+
+/** Puts the template, parameters and tags of the snapshot back. */
+async function redeploy(
+  release: Release,
+  snapshot: Snapshot,
+  { cloudformation, bucket, roleArn, region }: Clients,
+) {
+  const set = { stackName: release.stackName, name: `plimsoll-restore-${release.id}` };
+  await createSet(cloudformation, {
+    ...set,
+    type: ChangeSetType.UPDATE,
+    bucket: bucket.name,
+    templateKey: snapshot.templateKey ?? '',
+    parameters: snapshot.parameters.map(({ key, value }) =>
+      value === undefined
+        ? { ParameterKey: key, UsePreviousValue: true }
+        : { ParameterKey: key, ParameterValue: value },
+    ),
+    tags: snapshot.tags,
+    roleArn,
+    region,
+  });
+  await executeSet(cloudformation, set);
+}
+
+/** Alarms of functions that are not there any more, and the dashboard of a stack that is gone. */
+async function dropObservers(release: Release, snapshot: Snapshot, clients: Clients): Promise<void> {
+  const { cloudformation, cloudwatch, bucket } = clients;
+  const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
+  const left = snapshot.existed
+    ? functionsOf(await stackResources(cloudformation, release.stackName))
+    : new Map();
+  const gone = plan.functions.map(({ logicalId }) => logicalId).filter((id) => !left.has(id));
+  const names = alarmNames(release.stackName, gone);
+  if (names.length > 0) {
+    const { MetricAlarms = [] } = await cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: names }));
+    const existing = MetricAlarms.flatMap(({ AlarmName }) => AlarmName ?? []);
+    if (existing.length > 0) await cloudwatch.send(new DeleteAlarmsCommand({ AlarmNames: existing }));
+  }
+  if (snapshot.existed) return;
+  const dashboard = { DashboardNames: [dashboardName(release.stackName)] };
+  await cloudwatch.send(new DeleteDashboardsCommand(dashboard)).catch((error: unknown) => {
+    if (!(error instanceof DashboardNotFoundError)) throw error;
+  });
+}
+
+/**
+ * Brings the stack back to its snapshot, whatever state it is in; started again, it goes on where it was.
+ * @throws RollbackFailedError saying what is left; StackBusyError while CloudFormation is at work
+ */
+export async function restore(
+  { release, snapshot }: z.output<typeof inputSchema>,
+  clients: Clients,
+  patience?: Patience,
+): Promise<Output> {
+  const { cloudformation, roleArn } = clients;
+  const steps: string[] = [];
+  const look = () => describeStack(cloudformation, release.stackName);
+  const settled = () =>
+    poll(
+      `stack ${release.stackName}`,
+      async () => {
+        const found = await look();
+        return isBusy(found?.StackStatus ?? '') ? undefined : { found };
+      },
+      patience,
+    );
+  while (steps.length <= MAX_STEPS) {
+    const stack = await look();
+    const status = stack?.StackStatus ?? 'DELETE_COMPLETE';
+    const step = restoreStep(snapshot ?? undefined, stackNow(stack));
+    const done =
+      step === 'redeploy' && stack && snapshot
+        ? await isAsBefore(stack, snapshot, clients)
+        : step === 'nothing';
+    if (done) {
+      if (snapshot) await dropObservers(release, snapshot, clients);
+      return { steps, status };
+    }
+    if (step === 'stuck' || !snapshot) {
+      const reasons = await failureReasons(cloudformation, release.stackName, new Date(release.startedAt));
+      stuck(release, status, reasons.join('; ') || stack?.StackStatusReason || 'no reason given');
+    }
+    const again = steps.filter((one) => one === step).length;
+    if (step !== 'wait' && again > 1) stuck(release, status, `${step} was tried ${again} times`);
+    steps.push(step);
+    const id = { StackName: release.stackName };
+    if (step === 'delete') await cloudformation.send(new DeleteStackCommand({ ...id, RoleARN: roleArn }));
+    if (step === 'continue-rollback') {
+      await cloudformation.send(new ContinueUpdateRollbackCommand({ ...id, RoleARN: roleArn }));
+    }
+    if (step === 'redeploy') await redeploy(release, snapshot, clients);
+    await settled();
+  }
+  return stuck(release, 'unsettled', `no end after ${steps.join(', ')}`);
+}
+
+export const handler = lambdaHandler('Restore', inputSchema, (input) =>
+  restore(input, {
+    cloudformation: new CloudFormationClient(),
+    cloudwatch: new CloudWatchClient(),
+    bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+    roleArn: setting('CLOUDFORMATION_ROLE_ARN'),
+    region: setting('AWS_REGION'),
+  }),
+);

@@ -1,0 +1,180 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import {
+  CloudWatchLogsClient,
+  FilterLogEventsCommand,
+  ResourceNotFoundException,
+} from '@aws-sdk/client-cloudwatch-logs';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { S3Client } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { messageOf, SmokeTestFailedError } from '../core/errors.ts';
+import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
+import { mismatch } from '../core/release/expect.ts';
+import { errorLines, LOG_ERROR_PATTERN } from '../core/release/log-errors.ts';
+import { keys, releaseSchema } from '../core/release/release.ts';
+import { type ApiStage, functionsOf, stagesOf, stageUrl } from '../core/release/stack-resources.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
+import { stackResources } from './lib/stack.ts';
+
+const inputSchema = z.object({
+  release: releaseSchema,
+  /** ISO time from which on an error in the logs counts. */
+  since: z.iso.datetime(),
+});
+
+interface Clients {
+  cloudformation: CloudFormationClient;
+  lambda: LambdaClient;
+  logs: CloudWatchLogsClient;
+  bucket: ArtifactBucket;
+  region: string;
+}
+
+/** One check that passed. */
+interface Passed {
+  check: string;
+  ms: number;
+}
+
+type Endpoint = BuildPlan['endpoints'][number];
+type SmokeEvent = PlannedFunction['smoke'][number];
+
+const ENDPOINT_TIMEOUT_MS = 35_000;
+/** A new stage answers 403 or 404 until API Gateway has spread it; looks in all, and ms between two. */
+const ENDPOINT_ATTEMPTS = 5;
+const ENDPOINT_PAUSE_MS = 1000;
+
+function fail(check: string, problem: string): never {
+  throw new SmokeTestFailedError(
+    `${check}: ${problem}. Correct the code or the smoke test, then release again.`,
+  );
+}
+
+async function timed(check: string, action: () => Promise<void>): Promise<Passed> {
+  const begin = performance.now();
+  await action();
+  return { check, ms: Math.round(performance.now() - begin) };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+async function invoke(
+  lambda: LambdaClient,
+  name: string,
+  check: string,
+  { event, expect }: SmokeEvent,
+): Promise<void> {
+  const answer = await lambda.send(
+    new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event ?? {}), LogType: 'Tail' }),
+  );
+  const text = answer.Payload?.transformToString() ?? '';
+  if (answer.FunctionError) fail(check, `the function failed: ${text.slice(0, 1000)}`);
+  const problem = expect === undefined ? undefined : mismatch(parsed(text), expect);
+  if (problem) fail(check, problem);
+  const errors = errorLines(Buffer.from(answer.LogResult ?? '', 'base64').toString('utf8'));
+  if (errors[0] !== undefined) fail(check, `its log holds an error: ${errors[0].slice(0, 500)}`);
+}
+
+async function get(url: string): Promise<{ status: number; text: string }> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(ENDPOINT_TIMEOUT_MS) });
+      const text = await response.text();
+      const spreading = response.status === 403 || response.status === 404;
+      if (!spreading || attempt === ENDPOINT_ATTEMPTS) return { status: response.status, text };
+    } catch (error) {
+      if (attempt === ENDPOINT_ATTEMPTS) return { status: 0, text: `no answer: ${messageOf(error)}` };
+    }
+    await sleep(ENDPOINT_PAUSE_MS);
+  }
+}
+
+function stageOf(endpoint: Endpoint, stages: readonly ApiStage[], check: string): ApiStage {
+  const found = stages.filter(({ api }) => endpoint.api === undefined || api === endpoint.api);
+  if (found[0] && found.length === 1) return found[0];
+  const known = stages.map(({ api, stage }) => `${api} (${stage ?? '$default'})`).join(', ') || 'none';
+  return fail(
+    check,
+    `${found.length} stages fit, need one; plimsoll.yaml: smoke.endpoints.api names it; the stack has ${known}`,
+  );
+}
+
+async function checkEndpoint(endpoint: Endpoint, url: string, check: string): Promise<void> {
+  const { status, text } = await get(url);
+  if (status !== endpoint.status)
+    fail(check, `${url} answered ${status}, expected ${endpoint.status}: ${text.slice(0, 500)}`);
+  const problem = endpoint.body === undefined ? undefined : mismatch(parsed(text), endpoint.body);
+  if (problem) fail(check, `${url}: ${problem}`);
+}
+
+/** @throws SmokeTestFailedError when the function has logged an error since */
+async function checkLog(logs: CloudWatchLogsClient, name: string, check: string, since: Date): Promise<void> {
+  try {
+    const { events = [] } = await logs.send(
+      new FilterLogEventsCommand({
+        logGroupName: `/aws/lambda/${name}`,
+        startTime: since.getTime(),
+        filterPattern: LOG_ERROR_PATTERN,
+        limit: 100,
+      }),
+    );
+    const errors = events.flatMap(({ message = '' }) => errorLines(message));
+    if (errors[0] !== undefined)
+      fail(check, `${errors.length} errors since the deployment, the first: ${errors[0].slice(0, 500)}`);
+  } catch (error) {
+    // A function that was never called has no log group yet.
+    if (!(error instanceof ResourceNotFoundException)) throw error;
+  }
+}
+
+/**
+ * Runs the release's smoke tests against what is deployed: each smoke event, each endpoint, then the logs.
+ * @throws SmokeTestFailedError naming the check, what came back and what was expected
+ */
+export async function smokeTest(
+  { release, since }: z.output<typeof inputSchema>,
+  clients: Clients,
+): Promise<{ passed: Passed[] }> {
+  const { cloudformation, lambda, logs, bucket, region } = clients;
+  const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
+  const resources = await stackResources(cloudformation, release.stackName);
+  const names = functionsOf(resources);
+  const stages = stagesOf(resources);
+  const passed: Passed[] = [];
+  for (const fn of plan.functions) {
+    for (const event of fn.smoke) {
+      const check = `smoke event ${event.name} of ${fn.logicalId}`;
+      const name = names.get(fn.logicalId) ?? fail(check, `the stack has no function ${fn.logicalId}`);
+      passed.push(await timed(check, () => invoke(lambda, name, check, event)));
+    }
+  }
+  for (const endpoint of plan.endpoints) {
+    const check = `GET ${endpoint.get}`;
+    const url = stageUrl(stageOf(endpoint, stages, check), region, endpoint.get);
+    passed.push(await timed(check, () => checkEndpoint(endpoint, url, check)));
+  }
+  for (const fn of plan.functions) {
+    const name = names.get(fn.logicalId);
+    const check = `log of ${fn.logicalId}`;
+    if (name) passed.push(await timed(check, () => checkLog(logs, name, check, new Date(since))));
+  }
+  return { passed };
+}
+
+export const handler = lambdaHandler('SmokeTest', inputSchema, (input) =>
+  smokeTest(input, {
+    cloudformation: new CloudFormationClient(),
+    lambda: new LambdaClient(),
+    logs: new CloudWatchLogsClient(),
+    bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+    region: setting('AWS_REGION'),
+  }),
+);

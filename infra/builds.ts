@@ -1,0 +1,94 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { BuildSpec, ComputeType, LinuxBuildImage, Project, Source } from 'aws-cdk-lib/aws-codebuild';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Asset } from 'aws-cdk-lib/aws-s3-assets';
+import { NagSuppressions } from 'cdk-nag';
+import { Construct } from 'constructs';
+import { parse } from 'yaml';
+import { grant } from './handler-function.ts';
+import { buildspecFile, cliBundle, readText } from './paths.ts';
+import type { Storage } from './storage.ts';
+
+/** The CodeBuild projects, one a buildspec; their source is the command line, which fetches the user's project. */
+export class Builds extends Construct {
+  readonly projects: Record<'ResolveProject' | 'LayerProject' | 'FunctionsProject', Project>;
+
+  constructor(scope: Construct, id: string, storage: Storage) {
+    super(scope, id);
+    const cli = new Asset(this, 'CommandLine', { path: cliBundle });
+    this.projects = {
+      ResolveProject: this.project('Resolve', 'resolve', storage, cli, Duration.minutes(15)),
+      LayerProject: this.project('Layer', 'layer', storage, cli, Duration.minutes(45)),
+      FunctionsProject: this.project('Functions', 'functions', storage, cli, Duration.minutes(45)),
+    };
+  }
+
+  private project(
+    id: string,
+    buildspec: string,
+    { sources, artifacts }: Storage,
+    cli: Asset,
+    timeout: Duration,
+  ): Project {
+    const scope = new Construct(this, id);
+    const logGroup = new LogGroup(scope, 'Logs', {
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const role = new Role(scope, 'Role', {
+      assumedBy: new ServicePrincipal('codebuild.amazonaws.com'),
+      description: `What the build ${buildspec} may do`,
+    });
+    grant(role, [
+      {
+        actions: ['s3:GetObject', 's3:GetObjectVersion'],
+        resources: [sources.arnForObjects('*'), artifacts.arnForObjects('*')],
+        wildcard: 'Objects are found by upload, by content hash and by release.',
+      },
+      { actions: ['s3:ListBucket'], resources: [artifacts.bucketArn] },
+      {
+        actions: ['s3:PutObject'],
+        resources: [
+          artifacts.arnForObjects('layers/*'),
+          artifacts.arnForObjects('functions/*'),
+          artifacts.arnForObjects('releases/*'),
+        ],
+      },
+      {
+        actions: ['s3:GetObject', 's3:GetObjectVersion'],
+        resources: [cli.bucket.arnForObjects(cli.s3ObjectKey)],
+      },
+    ]);
+    const project = new Project(scope, 'Project', {
+      description: `plimsoll: ${buildspec}`,
+      source: Source.s3({ bucket: cli.bucket, path: cli.s3ObjectKey }),
+      buildSpec: BuildSpec.fromObjectToYaml(parse(readText(buildspecFile(buildspec)))),
+      environment: { buildImage: LinuxBuildImage.AMAZON_LINUX_2023_5, computeType: ComputeType.MEDIUM },
+      environmentVariables: { ARTIFACT_BUCKET: { value: artifacts.bucketName } },
+      logging: { cloudWatch: { logGroup } },
+      role,
+      timeout,
+      grantReportGroupPermissions: false,
+    });
+    NagSuppressions.addResourceSuppressions(project, [
+      {
+        id: 'AwsSolutions-CB4',
+        reason:
+          "The builds have no artifacts of CodeBuild's own; what they make lies in an encrypted bucket.",
+      },
+    ]);
+    NagSuppressions.addResourceSuppressions(
+      role,
+      [
+        {
+          id: 'AwsSolutions-IAM5',
+          reason:
+            'CDK lets a project read its source and write its own log streams, whose names CodeBuild makes up; objects are found by content hash.',
+        },
+      ],
+      true,
+    );
+    return project;
+  }
+}

@@ -1,0 +1,209 @@
+import { Aws } from 'aws-cdk-lib';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import { grant, type Permission } from './handler-function.ts';
+
+const WHY =
+  "The pipeline deploys stacks whose names, and so whose resources' names, it does not know beforehand.";
+const own = (service: string, resource: string) =>
+  `arn:${Aws.PARTITION}:${service}:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`;
+
+/** What CloudFormation needs for the resources that a SAM template usually has. */
+const PERMISSIONS: Permission[] = [
+  {
+    actions: [
+      'lambda:CreateFunction',
+      'lambda:UpdateFunctionCode',
+      'lambda:UpdateFunctionConfiguration',
+      'lambda:DeleteFunction',
+      'lambda:GetFunction',
+      'lambda:GetFunctionConfiguration',
+      'lambda:ListTags',
+      'lambda:TagResource',
+      'lambda:UntagResource',
+      'lambda:AddPermission',
+      'lambda:RemovePermission',
+      'lambda:GetPolicy',
+      'lambda:PublishVersion',
+      'lambda:ListVersionsByFunction',
+      'lambda:CreateAlias',
+      'lambda:UpdateAlias',
+      'lambda:DeleteAlias',
+      'lambda:GetAlias',
+      'lambda:PutFunctionConcurrency',
+      'lambda:DeleteFunctionConcurrency',
+      'lambda:PutProvisionedConcurrencyConfig',
+      'lambda:GetProvisionedConcurrencyConfig',
+      'lambda:DeleteProvisionedConcurrencyConfig',
+      'lambda:PutFunctionEventInvokeConfig',
+      'lambda:UpdateFunctionEventInvokeConfig',
+      'lambda:DeleteFunctionEventInvokeConfig',
+      'lambda:GetFunctionCodeSigningConfig',
+      'lambda:GetRuntimeManagementConfig',
+    ],
+    resources: [own('lambda', 'function:*')],
+    wildcard: WHY,
+  },
+  { actions: ['lambda:GetLayerVersion'], resources: [own('lambda', 'layer:*')], wildcard: WHY },
+  {
+    actions: [
+      'lambda:CreateEventSourceMapping',
+      'lambda:GetEventSourceMapping',
+      'lambda:UpdateEventSourceMapping',
+      'lambda:DeleteEventSourceMapping',
+    ],
+    resources: ['*'],
+    wildcard: 'An event source mapping has an id that Lambda makes up.',
+  },
+  {
+    actions: [
+      'iam:CreateRole',
+      'iam:DeleteRole',
+      'iam:GetRole',
+      'iam:UpdateRole',
+      'iam:UpdateAssumeRolePolicy',
+      'iam:TagRole',
+      'iam:UntagRole',
+      'iam:AttachRolePolicy',
+      'iam:DetachRolePolicy',
+      'iam:PutRolePolicy',
+      'iam:GetRolePolicy',
+      'iam:DeleteRolePolicy',
+      'iam:ListRolePolicies',
+      'iam:ListAttachedRolePolicies',
+    ],
+    resources: [`arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/*`],
+    wildcard: WHY,
+  },
+  {
+    actions: ['iam:PassRole'],
+    resources: [`arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/*`],
+    conditions: { StringEquals: { 'iam:PassedToService': 'lambda.amazonaws.com' } },
+    wildcard: WHY,
+  },
+  {
+    actions: ['apigateway:GET', 'apigateway:POST', 'apigateway:PUT', 'apigateway:PATCH', 'apigateway:DELETE'],
+    resources: [
+      `arn:${Aws.PARTITION}:apigateway:${Aws.REGION}::/restapis`,
+      `arn:${Aws.PARTITION}:apigateway:${Aws.REGION}::/restapis/*`,
+      `arn:${Aws.PARTITION}:apigateway:${Aws.REGION}::/apis`,
+      `arn:${Aws.PARTITION}:apigateway:${Aws.REGION}::/apis/*`,
+      `arn:${Aws.PARTITION}:apigateway:${Aws.REGION}::/tags/*`,
+    ],
+    wildcard: 'An API has an id that API Gateway makes up.',
+  },
+  {
+    actions: [
+      'logs:CreateLogGroup',
+      'logs:DeleteLogGroup',
+      'logs:DescribeLogGroups',
+      'logs:PutRetentionPolicy',
+      'logs:DeleteRetentionPolicy',
+      'logs:TagResource',
+      'logs:ListTagsForResource',
+    ],
+    resources: [own('logs', 'log-group:*')],
+    wildcard: WHY,
+  },
+  {
+    actions: [
+      'events:PutRule',
+      'events:DeleteRule',
+      'events:DescribeRule',
+      'events:PutTargets',
+      'events:RemoveTargets',
+      'events:ListTargetsByRule',
+    ],
+    resources: [own('events', 'rule/*')],
+    wildcard: WHY,
+  },
+  {
+    actions: [
+      'sqs:CreateQueue',
+      'sqs:DeleteQueue',
+      'sqs:GetQueueAttributes',
+      'sqs:SetQueueAttributes',
+      'sqs:TagQueue',
+      'sqs:UntagQueue',
+      'sqs:ListQueueTags',
+    ],
+    resources: [own('sqs', '*')],
+    wildcard: WHY,
+  },
+  {
+    actions: [
+      'sns:CreateTopic',
+      'sns:DeleteTopic',
+      'sns:GetTopicAttributes',
+      'sns:SetTopicAttributes',
+      'sns:Subscribe',
+      'sns:Unsubscribe',
+      'sns:ListSubscriptionsByTopic',
+      'sns:TagResource',
+    ],
+    resources: [own('sns', '*')],
+    wildcard: WHY,
+  },
+  {
+    actions: [
+      'dynamodb:CreateTable',
+      'dynamodb:DeleteTable',
+      'dynamodb:DescribeTable',
+      'dynamodb:UpdateTable',
+      'dynamodb:DescribeTimeToLive',
+      'dynamodb:UpdateTimeToLive',
+      'dynamodb:DescribeContinuousBackups',
+      'dynamodb:UpdateContinuousBackups',
+      'dynamodb:TagResource',
+      'dynamodb:ListTagsOfResource',
+    ],
+    resources: [own('dynamodb', 'table/*')],
+    wildcard: WHY,
+  },
+  {
+    actions: [
+      's3:CreateBucket',
+      's3:DeleteBucket',
+      's3:PutBucketTagging',
+      's3:GetBucketTagging',
+      's3:PutEncryptionConfiguration',
+      's3:GetEncryptionConfiguration',
+      's3:PutBucketPublicAccessBlock',
+      's3:GetBucketPublicAccessBlock',
+      's3:PutBucketVersioning',
+      's3:GetBucketVersioning',
+      's3:PutLifecycleConfiguration',
+      's3:GetLifecycleConfiguration',
+      's3:PutBucketNotification',
+      's3:GetBucketNotification',
+      's3:PutBucketPolicy',
+      's3:GetBucketPolicy',
+      's3:DeleteBucketPolicy',
+    ],
+    resources: [`arn:${Aws.PARTITION}:s3:::*`],
+    wildcard: WHY,
+  },
+  {
+    actions: ['cloudformation:CreateChangeSet'],
+    resources: [`arn:${Aws.PARTITION}:cloudformation:${Aws.REGION}:aws:transform/Serverless-2016-10-31`],
+  },
+];
+
+/** The role that CloudFormation deploys the users' stacks with. */
+export class CloudFormationRole extends Construct {
+  readonly role: Role;
+
+  constructor(scope: Construct, id: string, artifactsArn: string) {
+    super(scope, id);
+    this.role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('cloudformation.amazonaws.com'),
+      description: 'Deploys the stacks of released projects',
+    });
+    const artifacts: Permission = {
+      actions: ['s3:GetObject', 's3:GetObjectVersion'],
+      resources: [`${artifactsArn}/functions/*`, `${artifactsArn}/releases/*`],
+      wildcard: 'Artifacts and templates are found by their content hash.',
+    };
+    grant(this.role, [...PERMISSIONS, artifacts]);
+  }
+}

@@ -1,0 +1,257 @@
+import { Aws, Duration } from 'aws-cdk-lib';
+import { Role as IamRole, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import { PROBE_PREFIX } from '../core/release/probe.ts';
+import { grant, HandlerFunction, type HandlerFunctionProps, type Permission } from './handler-function.ts';
+import type { Storage } from './storage.ts';
+
+export interface HandlersProps {
+  storage: Storage;
+  topic: Topic;
+  /** Role that CloudFormation deploys the users' stacks with. */
+  cloudFormationRole: Role;
+}
+
+const own = (service: string, resource: string) =>
+  `arn:${Aws.PARTITION}:${service}:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`;
+
+const ANY_STACK = 'The pipeline releases stacks whose names it does not know beforehand.';
+const FOUND = 'Objects are found by content hash and by release.';
+
+const onStacks = (...actions: string[]): Permission => ({
+  actions: actions.map((action) => `cloudformation:${action}`),
+  resources: [own('cloudformation', 'stack/*')],
+  wildcard: ANY_STACK,
+});
+
+const passRole = (role: Role, service: string): Permission => ({
+  actions: ['iam:PassRole'],
+  resources: [role.roleArn],
+  conditions: { StringEquals: { 'iam:PassedToService': service } },
+});
+
+/** All Lambda functions of the deploy machine: the state's name, and what it may do. */
+export class Handlers extends Construct {
+  readonly byState: ReadonlyMap<string, HandlerFunction>;
+
+  constructor(scope: Construct, id: string, { storage, topic, cloudFormationRole }: HandlersProps) {
+    super(scope, id);
+    const { sources, artifacts, releases } = storage;
+    const probeRole = this.probeRole();
+
+    const read = (...folders: string[]): Permission[] => [
+      {
+        actions: ['s3:GetObject', 's3:GetObjectVersion'],
+        resources: folders.map((folder) => artifacts.arnForObjects(`${folder}/*`)),
+        wildcard: FOUND,
+      },
+      // Without it, S3 answers 403 instead of 404 for an object that is not there.
+      { actions: ['s3:ListBucket'], resources: [artifacts.bucketArn] },
+    ];
+    const write: Permission = {
+      actions: ['s3:PutObject'],
+      resources: [artifacts.arnForObjects('releases/*')],
+      wildcard: FOUND,
+    };
+    const transform: Permission = {
+      actions: ['cloudformation:CreateChangeSet'],
+      resources: [`arn:${Aws.PARTITION}:cloudformation:${Aws.REGION}:aws:transform/Serverless-2016-10-31`],
+    };
+    const bucket = { ARTIFACT_BUCKET: artifacts.bucketName };
+    const table = { RELEASES_TABLE: releases.tableName };
+    const deployRole = { CLOUDFORMATION_ROLE_ARN: cloudFormationRole.roleArn };
+    const deploy = [passRole(cloudFormationRole, 'cloudformation.amazonaws.com'), transform];
+
+    const definitions: Record<string, HandlerFunctionProps> = {
+      Prerequisites: {
+        file: 'prerequisites',
+        environment: table,
+        permissions: [
+          {
+            actions: ['s3:GetObject', 's3:GetObjectVersion'],
+            resources: [sources.arnForObjects('*')],
+            wildcard: 'Any uploaded project may be released.',
+          },
+          { actions: ['s3:ListBucket'], resources: [sources.bucketArn] },
+          { actions: ['dynamodb:PutItem'], resources: [releases.tableArn] },
+          onStacks('DescribeStacks'),
+        ],
+      },
+      Plan: { file: 'plan', environment: bucket, permissions: read('releases', 'layers', 'functions') },
+      ExplainBuildFailure: {
+        file: 'explain-build-failure',
+        environment: bucket,
+        permissions: read('releases'),
+      },
+      ValidateSizes: {
+        file: 'validate-sizes',
+        environment: bucket,
+        timeout: Duration.minutes(5),
+        memorySize: 1024,
+        permissions: [...read('releases', 'layers', 'functions'), write],
+      },
+      Snapshot: {
+        file: 'snapshot',
+        environment: bucket,
+        permissions: [onStacks('DescribeStacks', 'GetTemplate'), write],
+      },
+      DeployLayers: {
+        file: 'deploy-layers',
+        environment: bucket,
+        timeout: Duration.minutes(5),
+        permissions: [
+          ...read('releases', 'layers'),
+          {
+            actions: ['lambda:PublishLayerVersion', 'lambda:ListLayerVersions'],
+            resources: [own('lambda', 'layer:*')],
+            wildcard: ANY_STACK,
+          },
+        ],
+      },
+      ProbeImports: {
+        file: 'probe-imports',
+        environment: { ...bucket, PROBE_ROLE_ARN: probeRole.roleArn },
+        timeout: Duration.minutes(15),
+        permissions: [
+          ...read('releases', 'layers', 'functions'),
+          {
+            actions: [
+              'lambda:CreateFunction',
+              'lambda:GetFunction',
+              'lambda:InvokeFunction',
+              'lambda:DeleteFunction',
+            ],
+            resources: [own('lambda', `function:${PROBE_PREFIX}*`)],
+            wildcard: 'Probes are temporary; each has a name of its own behind this prefix.',
+          },
+          { actions: ['lambda:GetLayerVersion'], resources: [own('lambda', 'layer:*')], wildcard: ANY_STACK },
+          passRole(probeRole, 'lambda.amazonaws.com'),
+        ],
+      },
+      CreateChangeSet: {
+        file: 'create-change-set',
+        environment: { ...bucket, ...deployRole },
+        permissions: [
+          ...read('releases', 'functions'),
+          write,
+          onStacks('DescribeStacks', 'CreateChangeSet', 'TagResource'),
+          ...deploy,
+        ],
+      },
+      ExecuteChangeSet: {
+        file: 'execute-change-set',
+        environment: {},
+        permissions: [onStacks('DescribeChangeSet', 'ExecuteChangeSet', 'DeleteChangeSet')],
+      },
+      AwaitStack: {
+        file: 'await-stack',
+        environment: {},
+        permissions: [onStacks('DescribeStacks', 'DescribeStackEvents')],
+      },
+      SmokeTest: {
+        file: 'smoke-test',
+        environment: bucket,
+        timeout: Duration.minutes(15),
+        permissions: [
+          ...read('releases'),
+          onStacks('ListStackResources'),
+          {
+            actions: ['lambda:InvokeFunction'],
+            resources: [own('lambda', 'function:*')],
+            wildcard: ANY_STACK,
+          },
+          {
+            actions: ['logs:FilterLogEvents'],
+            resources: [own('logs', 'log-group:/aws/lambda/*')],
+            wildcard: ANY_STACK,
+          },
+        ],
+      },
+      Observe: {
+        file: 'observe',
+        environment: { TOPIC_ARN: topic.topicArn },
+        timeout: Duration.minutes(2),
+        permissions: [
+          onStacks('ListStackResources'),
+          {
+            actions: ['lambda:GetFunctionConfiguration'],
+            resources: [own('lambda', 'function:*')],
+            wildcard: ANY_STACK,
+          },
+          {
+            actions: ['cloudwatch:PutMetricAlarm'],
+            resources: [own('cloudwatch', 'alarm:*')],
+            wildcard: ANY_STACK,
+          },
+          {
+            actions: ['cloudwatch:PutDashboard'],
+            resources: [`arn:${Aws.PARTITION}:cloudwatch::${Aws.ACCOUNT_ID}:dashboard/plimsoll-*`],
+            wildcard: ANY_STACK,
+          },
+          {
+            actions: ['logs:CreateLogGroup', 'logs:DescribeLogGroups', 'logs:PutRetentionPolicy'],
+            resources: [own('logs', 'log-group:*')],
+            wildcard: 'DescribeLogGroups takes no narrower resource.',
+          },
+        ],
+      },
+      RecordRelease: {
+        file: 'record-release',
+        environment: table,
+        permissions: [{ actions: ['dynamodb:PutItem'], resources: [releases.tableArn] }],
+      },
+      Restore: {
+        file: 'restore',
+        environment: { ...bucket, ...deployRole },
+        timeout: Duration.minutes(3),
+        permissions: [
+          ...read('releases'),
+          onStacks(
+            'DescribeStacks',
+            'DescribeStackEvents',
+            'ListStackResources',
+            'GetTemplate',
+            'CreateChangeSet',
+            'DescribeChangeSet',
+            'ExecuteChangeSet',
+            'DeleteChangeSet',
+            'DeleteStack',
+            'ContinueUpdateRollback',
+            'TagResource',
+          ),
+          ...deploy,
+          {
+            actions: ['cloudwatch:DescribeAlarms', 'cloudwatch:DeleteAlarms'],
+            resources: [own('cloudwatch', 'alarm:*')],
+            wildcard: ANY_STACK,
+          },
+          {
+            actions: ['cloudwatch:DeleteDashboards'],
+            resources: [`arn:${Aws.PARTITION}:cloudwatch::${Aws.ACCOUNT_ID}:dashboard/plimsoll-*`],
+            wildcard: ANY_STACK,
+          },
+        ],
+      },
+    };
+    this.byState = new Map(
+      Object.entries(definitions).map(([state, props]) => [state, new HandlerFunction(this, state, props)]),
+    );
+  }
+
+  /** Probes run the project's code before it is released, so they may do nothing but write their logs. */
+  private probeRole(): Role {
+    const role = new IamRole(this, 'ProbeRole', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      description: 'Temporary functions that prove the imports of a release',
+    });
+    grant(role, [
+      {
+        actions: ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'],
+        resources: [own('logs', `log-group:/aws/lambda/${PROBE_PREFIX}*`)],
+        wildcard: 'Probes are temporary; each has a log group of its own behind this prefix.',
+      },
+    ]);
+    return role;
+  }
+}

@@ -1,0 +1,37 @@
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import type { Construct } from 'constructs';
+import { Builds } from './builds.ts';
+import { CloudFormationRole } from './cloudformation-role.ts';
+import { DeployMachine } from './deploy-machine.ts';
+import { Handlers } from './handlers.ts';
+import { Storage } from './storage.ts';
+
+/** The whole pipeline. */
+export class PipelineStack extends Stack {
+  constructor(scope: Construct, id: string, props: StackProps = {}) {
+    super(scope, id, {
+      description: 'Plimsoll: builds, trims, proves and ships Python projects on AWS Lambda',
+      ...props,
+    });
+    const storage = new Storage(this, 'Storage');
+    const topic = new Topic(this, 'Notifications', { displayName: 'Plimsoll', enforceSSL: true });
+    const { role } = new CloudFormationRole(this, 'CloudFormation', storage.artifacts.bucketArn);
+    const builds = new Builds(this, 'Builds', storage);
+    const handlers = new Handlers(this, 'Handlers', { storage, topic, cloudFormationRole: role });
+    const { machine } = new DeployMachine(this, 'Deploy', { storage, builds, handlers, topic });
+
+    // The command line finds the pipeline by these.
+    const outputs = {
+      SourceBucket: storage.sources.bucketName,
+      ArtifactBucket: storage.artifacts.bucketName,
+      ReleasesTable: storage.releases.tableName,
+      DeployMachine: machine.stateMachineArn,
+      Topic: topic.topicArn,
+    };
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
+  }
+}
+
+/** Name under which the pipeline is deployed unless told otherwise. */
+export const DEFAULT_STACK_NAME = 'Plimsoll';

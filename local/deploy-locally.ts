@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { Listr } from 'listr2';
+import { type DeployOptions, deploy } from '../cli/commands/deploy.ts';
+import { PipelineClient } from '../cli/pipeline-client.ts';
+import { rendererOf } from '../cli/show/renderer.ts';
+import { dim, duration } from '../cli/show/table.ts';
+import type { PipelineOutputs } from '../core/release/pipeline-outputs.ts';
+import { EmbeddedAws } from './embedded-aws.ts';
+import { STATE } from './paths.ts';
+import { deployPipeline } from './pipeline.ts';
+
+export interface LocalOptions extends DeployOptions {
+  /** Whether the embedded AWS stays until Ctrl-C. */
+  keep: boolean;
+  port?: number;
+}
+
+interface Started {
+  aws: EmbeddedAws;
+  outputs: PipelineOutputs;
+}
+
+async function start({ port, json }: LocalOptions, onStart: (aws: EmbeddedAws) => void): Promise<Started> {
+  const folder = join(STATE, 'aws');
+  const begin = performance.now();
+  const list = new Listr<Partial<Started>>(
+    [
+      {
+        title: 'Start the embedded AWS',
+        task: async (context, task) => {
+          context.aws = await EmbeddedAws.start({ folder, ...(port === undefined ? {} : { port }) });
+          onStart(context.aws);
+          task.title = `Embedded AWS at ${context.aws.endpoint}`;
+        },
+      },
+      {
+        title: 'Deploy the pipeline with CDK',
+        task: async (context, task) => {
+          if (context.aws) context.outputs = await deployPipeline(context.aws, folder);
+          task.title = `Pipeline deployed with CDK ${dim(duration(performance.now() - begin))}`;
+        },
+      },
+    ],
+    rendererOf(json),
+  );
+  return (await list.run()) as Started;
+}
+
+/** Resolves at the first Ctrl-C or termination. */
+const interrupted = () =>
+  new Promise<void>((resolve) => {
+    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
+
+/** The main job: an embedded AWS, the real pipeline in it, and a release through it. @returns the exit code */
+export async function deployLocally(options: LocalOptions): Promise<number> {
+  let aws: EmbeddedAws | undefined;
+  const stopped = interrupted().then(() => 130);
+  const release = async () => {
+    const started = await start(options, (one) => {
+      aws = one;
+    });
+    Object.assign(process.env, started.aws.environment);
+    const client = new PipelineClient(started.outputs);
+    return deploy(options, { client, reachable: (url) => started.aws.reachable(url) });
+  };
+  try {
+    const code = await Promise.race([release(), stopped]);
+    if (!options.keep || code === 130) return code;
+    console.error(`\nThe embedded AWS stays at ${aws?.endpoint} until Ctrl-C.`);
+    await stopped;
+    return code;
+  } finally {
+    await aws?.stop();
+  }
+}
