@@ -103,9 +103,14 @@ export class Handlers extends Construct {
         permissions: [
           ...read('releases', 'layers'),
           {
-            actions: ['lambda:PublishLayerVersion', 'lambda:ListLayerVersions'],
+            actions: ['lambda:PublishLayerVersion'],
             resources: [own('lambda', 'layer:*')],
             wildcard: ANY_STACK,
+          },
+          {
+            actions: ['lambda:ListLayerVersions'],
+            resources: ['*'],
+            wildcard: 'ListLayerVersions takes no resource.',
           },
         ],
       },

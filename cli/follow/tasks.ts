@@ -40,7 +40,9 @@ function settled(follower: Follower, state: string, item?: string): Settled | un
   const run = follower.find(state, item);
   if (run && run.status !== 'running') return run;
   if (follower.end) return 'ended';
-  const position = TITLES.findIndex(([name]) => name === state);
+  // A layer's own state is part of BuildLayers.
+  const step = state === 'BuildLayer' ? 'BuildLayers' : state;
+  const position = TITLES.findIndex(([name]) => name === step);
   const later = TITLES.slice(position + 1).some(([name]) => follower.find(name));
   return run === undefined && later ? 'skipped' : undefined;
 }

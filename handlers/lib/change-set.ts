@@ -39,7 +39,7 @@ export async function createSet(cloudformation: CloudFormationClient, set: Chang
         StackName: set.stackName,
         ChangeSetName: set.name,
         ChangeSetType: set.type,
-        TemplateURL: `https://${set.bucket}.s3.${set.region}.amazonaws.com/${set.templateKey}`,
+        TemplateURL: `https://s3.${set.region}.amazonaws.com/${set.bucket}/${set.templateKey}`,
         Parameters: set.parameters,
         Capabilities: [
           Capability.CAPABILITY_IAM,

@@ -15,13 +15,31 @@ from adapter import (
     codebuild_builds,
     codebuild_sync,
     execute_api_hosts,
+    iam_resources,
     lambda_errors,
     lambda_interpreters,
+    layer_actions,
     log_metrics,
+    map_history,
+    s3_version_ranges,
     secure_transport,
+    succeed_output,
 )
 
-HOLES = (codebuild_builds, codebuild_sync, execute_api_hosts, lambda_errors, lambda_interpreters, log_metrics, secure_transport)
+HOLES = (
+    codebuild_builds,
+    codebuild_sync,
+    execute_api_hosts,
+    iam_resources,
+    lambda_errors,
+    lambda_interpreters,
+    layer_actions,
+    log_metrics,
+    map_history,
+    s3_version_ranges,
+    secure_transport,
+    succeed_output,
+)
 
 
 def end_all():

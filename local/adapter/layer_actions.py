@@ -1,0 +1,21 @@
+"""On AWS reading a layer asks for lambda:ListLayerVersions or lambda:GetLayerVersion, removing a version for
+lambda:DeleteLayerVersion (Service Authorization Reference, "Actions defined by AWS Lambda").
+MiniStack asks for lambda:ListLayers whatever is read, and for nothing on removal.
+"""
+
+
+def install():
+    from ministack.core import iam_actions
+
+    known = iam_actions._lambda_action
+
+    def lambda_action(method, path):
+        parts = [part for part in path.split("/") if part]
+        versions = parts[3:] if parts[1:2] == ["layers"] and len(parts) > 3 else []
+        if method == "GET" and versions == ["versions"]:
+            return "ListLayerVersions"
+        if method in ("GET", "DELETE") and len(versions) == 2:
+            return "GetLayerVersion" if method == "GET" else "DeleteLayerVersion"
+        return known(method, path)
+
+    iam_actions._lambda_action = lambda_action
