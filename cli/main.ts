@@ -1,5 +1,6 @@
 import { Argument, Command } from 'commander';
 import { messageOf, PlimsollError } from '../core/errors.ts';
+import { buildCommand } from './commands/build.ts';
 import { deployCommand } from './commands/deploy-command.ts';
 import { runStep, STEPS, type Step } from './steps/step.ts';
 
@@ -10,6 +11,7 @@ const program = new Command('plimsoll')
   .description('Builds, trims, proves and ships the Python layers and functions of a SAM project')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
+program.addCommand(buildCommand());
 program.addCommand(deployCommand());
 
 program

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Listr } from 'listr2';
 import { type DeployOptions, deploy } from '../cli/commands/deploy.ts';
 import { PipelineClient } from '../cli/pipeline-client.ts';
@@ -13,6 +13,8 @@ export interface LocalOptions extends DeployOptions {
   /** Whether the embedded AWS stays until Ctrl-C. */
   keep: boolean;
   port?: number;
+  /** Folder of the embedded AWS's state. @default .plimsoll/aws of the checkout */
+  state?: string;
 }
 
 interface Started {
@@ -20,8 +22,11 @@ interface Started {
   outputs: PipelineOutputs;
 }
 
-async function start({ port, json }: LocalOptions, onStart: (aws: EmbeddedAws) => void): Promise<Started> {
-  const folder = join(STATE, 'aws');
+async function start(
+  { port, json, state }: LocalOptions,
+  onStart: (aws: EmbeddedAws) => void,
+): Promise<Started> {
+  const folder = state === undefined ? join(STATE, 'aws') : resolve(state);
   const begin = performance.now();
   const list = new Listr<Partial<Started>>(
     [
@@ -46,6 +51,9 @@ async function start({ port, json }: LocalOptions, onStart: (aws: EmbeddedAws) =
   return (await list.run()) as Started;
 }
 
+/** What a shell says of a program that Ctrl-C has ended. */
+const INTERRUPTED = 130;
+
 /** Resolves at the first Ctrl-C or termination. */
 const interrupted = () =>
   new Promise<void>((resolve) => {
@@ -56,7 +64,11 @@ const interrupted = () =>
 /** The main job: an embedded AWS, the real pipeline in it, and a release through it. @returns the exit code */
 export async function deployLocally(options: LocalOptions): Promise<number> {
   let aws: EmbeddedAws | undefined;
-  const stopped = interrupted().then(() => 130);
+  let isStopped = false;
+  const stopped = interrupted().then(() => {
+    isStopped = true;
+    return INTERRUPTED;
+  });
   const release = async () => {
     const started = await start(options, (one) => {
       aws = one;
@@ -66,12 +78,16 @@ export async function deployLocally(options: LocalOptions): Promise<number> {
     return deploy(options, { client, reachable: (url) => started.aws.reachable(url) });
   };
   try {
-    const code = await Promise.race([release(), stopped]);
-    if (!options.keep || code === 130) return code;
+    // What fails because the embedded AWS was ended under it is no news.
+    const released = release().catch((error: unknown) => (isStopped ? INTERRUPTED : Promise.reject(error)));
+    const code = await Promise.race([released, stopped]);
+    if (!options.keep || isStopped) return code;
     console.error(`\nThe embedded AWS stays at ${aws?.endpoint} until Ctrl-C.`);
     await stopped;
     return code;
   } finally {
     await aws?.stop();
+    // Whoever still polls would go on without it.
+    if (isStopped) process.exit(INTERRUPTED);
   }
 }

@@ -45,6 +45,14 @@ function hostEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => wanted.test(name)));
 }
 
+/** Whether an embedded AWS is there. A process id would say less: it may be a zombie's, or somebody else's by now. */
+async function answers(port: number): Promise<boolean> {
+  return fetch(`http://${HOST}:${port}/_ministack/health`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
 /**
  * MiniStack with its holes filled, as a process of its own that ends with this one. Its state outlives it: the next
  * start finds buckets, stacks and functions again, unless the last end was no clean one.
@@ -80,7 +88,7 @@ export class EmbeddedAws {
     const running = join(folder, 'running');
     // State is written at a clean end only; what a crash leaves behind does not fit together.
     if (existsSync(running)) {
-      if (isAlive(Number(readFileSync(running, 'utf8')))) {
+      if (await answers(Number(readFileSync(running, 'utf8')))) {
         throw new EmbeddedAwsError(
           `${folder} belongs to an embedded AWS that runs already; end it with Ctrl-C where it was started`,
         );
@@ -118,7 +126,7 @@ export class EmbeddedAws {
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       },
     });
-    writeFileSync(running, String(child.pid));
+    writeFileSync(running, String(port));
     const aws = new EmbeddedAws(port, child, log);
     await aws.untilReady();
     return aws;
@@ -127,8 +135,7 @@ export class EmbeddedAws {
   private async untilReady(): Promise<void> {
     const end = Date.now() + READY_MS;
     while (Date.now() < end && this.child.exitCode === null) {
-      const answer = await fetch(`${this.endpoint}/_ministack/health`).catch(() => undefined);
-      if (answer?.ok) return;
+      if (await answers(this.port)) return;
       await sleep(100);
     }
     const lines = readFileSync(this.log, 'utf8').trim().split('\n').slice(-5).join('\n  ');
@@ -152,14 +159,5 @@ export class EmbeddedAws {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
     await ended;
     clearTimeout(timer);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

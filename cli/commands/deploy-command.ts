@@ -7,6 +7,7 @@ interface Options extends DeployOptions {
   keep: boolean;
   region?: string;
   port?: number;
+  state?: string;
 }
 
 /** `Name=value`, given any number of times. */
@@ -53,6 +54,7 @@ export function deployCommand(): Command {
     .option('--local', 'run the whole pipeline on this machine, on an embedded AWS', false)
     .option('--keep', 'with --local: leave the embedded AWS running until Ctrl-C', false)
     .option('--port <port>', 'with --local: port of the embedded AWS (default: a free one)', port)
+    .option('--state <folder>', 'with --local: folder of its state (default: .plimsoll/aws of the checkout)')
     .option('--json', 'print one JSON document at the end, and nothing else', false)
     .action(async (options: Options) => {
       process.exitCode = await run(options);

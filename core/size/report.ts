@@ -135,8 +135,9 @@ export function sizeReport(
   };
 }
 
-/** 134849272 bytes are 134.8 MB. */
-export const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(1)} MB`;
+/** 134849272 bytes are 134.8 MB; what would be 0.0 MB is said in kB. */
+export const megabytes = (bytes: number): string =>
+  bytes < 50_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 
 /** One figure, with digits enough to differ from its limit. */
 function figures(actual: number, limit: number): [string, string] {

@@ -12,6 +12,7 @@ import sys
 import threading
 
 from adapter import (
+    alias_weights,
     codebuild_builds,
     codebuild_sync,
     execute_api_hosts,
@@ -27,6 +28,7 @@ from adapter import (
 )
 
 HOLES = (
+    alias_weights,
     codebuild_builds,
     codebuild_sync,
     execute_api_hosts,

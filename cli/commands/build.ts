@@ -1,0 +1,247 @@
+import { open, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { Listr, type ListrTask } from 'listr2';
+import type { Manifest } from '../../core/build/manifest.ts';
+import { uv } from '../../core/build/uv.ts';
+import { Workspace, type WorkspaceArtifact } from '../../core/build/workspace.ts';
+import { BudgetExceededError } from '../../core/errors.ts';
+import { loadProject, type Project } from '../../core/project/project.ts';
+import type { BuildPlan } from '../../core/release/build-plan.ts';
+import { planProject, wavesOf } from '../../core/release/plan.ts';
+import { readCentralDirectory } from '../../core/size/central-directory.ts';
+import { checkEntries } from '../../core/size/entries.ts';
+import { ARTIFACT_LIMITS } from '../../core/size/limits.ts';
+import {
+  explainChecks,
+  type MeasuredArtifact,
+  megabytes,
+  type SizeReport,
+  sizeReport,
+} from '../../core/size/report.ts';
+import { sizeTable } from '../show/release.ts';
+import { rendererOf } from '../show/renderer.ts';
+import { dim, duration, green } from '../show/table.ts';
+
+interface Options {
+  project: string;
+  verbose: boolean;
+  layersOnly: boolean;
+  clean: boolean;
+  skipValidation: boolean;
+  json: boolean;
+}
+
+interface Context {
+  project: Project;
+  plan: BuildPlan;
+  workspace: Workspace;
+  report: SizeReport;
+}
+
+/** Built artifacts stand here, below the project. */
+export const BUILD_FOLDER = join('.plimsoll', 'build');
+
+async function measure({ manifest, folder }: WorkspaceArtifact): Promise<MeasuredArtifact> {
+  const { kind, name } = manifest;
+  const path = join(folder, `${kind}.zip`);
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const readRange = async (start: number, end: number) => {
+      const buffer = Buffer.alloc(end - start);
+      await file.read(buffer, 0, buffer.length, start);
+      return buffer;
+    };
+    const { entries, dataEnd } = await readCentralDirectory(path, size, readRange, ARTIFACT_LIMITS.entries);
+    checkEntries(path, entries, dataEnd, ARTIFACT_LIMITS);
+    const files = entries.map((entry) => ({
+      path: entry.fileName,
+      bytes: entry.uncompressedSize,
+      crc32: entry.crc32,
+    }));
+    return { kind, name, zipped: size, files };
+  } finally {
+    await file.close();
+  }
+}
+
+/** The lines of one artifact: its steps as they go, then its size. */
+interface Line {
+  title: string;
+  output: string;
+}
+
+function artifactTask(name: string, lines: Map<string, Line>, done: Promise<void>): ListrTask<Context> {
+  return {
+    title: name,
+    task: async (_context, task) => {
+      lines.set(name, task);
+      await done;
+    },
+  };
+}
+
+function describe(manifest: Manifest, reused: boolean, ms: number): string {
+  const size = `${manifest.name} ${megabytes(manifest.bytes)}`;
+  return reused
+    ? `${size} ${dim('unchanged, reused')}`
+    : `${size} ${dim(`of ${megabytes(manifest.installedBytes)} installed, ${duration(ms)}`)}`;
+}
+
+function buildTasks(options: Options, root: string): ListrTask<Context>[] {
+  const lines = new Map<string, Line>();
+  const folder = join(root, BUILD_FOLDER);
+  return [
+    {
+      title: 'Check prerequisites',
+      task: async (context) => {
+        if (options.clean) await rm(folder, { recursive: true, force: true });
+        context.project = await loadProject(root);
+        await uv(['--version'], root);
+      },
+    },
+    {
+      title: 'Resolve requirements',
+      task: async (context) => {
+        context.plan = await planProject(context.project);
+        context.workspace = new Workspace(root, context.plan, folder, {
+          step: (_kind, name, step) => {
+            const line = lines.get(name);
+            if (line) line.output = step;
+          },
+          done: (manifest, reused, ms) => {
+            const line = lines.get(manifest.name);
+            if (line) line.title = describe(manifest, reused, ms);
+          },
+        });
+      },
+    },
+    {
+      title: 'Build layers',
+      task: (context, task) => {
+        const built = context.workspace.layers();
+        const names = wavesOf(context.plan.layers)
+          .flat()
+          .map(({ name }) => name);
+        return task.newListr(
+          names.map((name) => artifactTask(name, lines, built)),
+          { concurrent: true, rendererOptions: { collapseSubtasks: false } },
+        );
+      },
+    },
+    {
+      title: 'Validate sizes',
+      skip: () => options.skipValidation && 'by --skip-validation',
+      task: async (context) => {
+        context.report = await checkSizes(context);
+      },
+    },
+    {
+      title: 'Build functions',
+      enabled: () => !options.layersOnly,
+      task: (context, task) => {
+        const built = context.workspace.functions();
+        return task.newListr(
+          context.plan.functions.map(({ name }) => artifactTask(name, lines, built)),
+          { concurrent: true, rendererOptions: { collapseSubtasks: false } },
+        );
+      },
+    },
+    {
+      title: 'Validate the whole',
+      enabled: () => !options.layersOnly,
+      skip: () => options.skipValidation && 'by --skip-validation',
+      task: async (context) => {
+        context.report = await checkSizes(context);
+      },
+    },
+  ];
+}
+
+/** @throws BudgetExceededError */
+async function checkSizes({ plan, workspace }: Context): Promise<SizeReport> {
+  const report = sizeReport(plan, await Promise.all([...workspace.artifacts.values()].map(measure)));
+  const problems = explainChecks(report);
+  if (problems.length > 0) {
+    throw new BudgetExceededError(
+      `${problems.join('; ')}. Drop what is not needed from requirements.txt, or raise the budget in plimsoll.yaml: budgets.`,
+    );
+  }
+  return report;
+}
+
+async function build(options: Options): Promise<void> {
+  const root = resolve(options.project);
+  const begin = performance.now();
+  const list = new Listr<Context>(buildTasks(options, root), {
+    ...rendererOf(options.json),
+    exitOnError: true,
+  });
+  const { plan, workspace, report } = await list.run({} as Context);
+  const artifacts = [...workspace.artifacts.values()];
+  const ms = performance.now() - begin;
+  const measured = report ?? sizeReport(plan, await Promise.all(artifacts.map(measure)));
+  if (options.json) {
+    console.log(
+      JSON.stringify({
+        sizes: measured,
+        artifacts: artifacts.map(({ manifest, folder, reused }) => ({
+          ...summary(manifest),
+          folder,
+          reused,
+        })),
+        ms: Math.round(ms),
+      }),
+    );
+    return;
+  }
+  const manifests = artifacts.map(({ manifest }) => manifest);
+  console.log(`\n${sizeTable(measured, plan, manifests)}\n`);
+  if (options.verbose) for (const manifest of manifests) console.log(details(manifest));
+  console.log(green(`Built in ${duration(ms)} below ${join(root, BUILD_FOLDER)}.`));
+  console.log('Next: plimsoll deploy --local, or plimsoll deploy');
+}
+
+const summary = ({
+  kind,
+  name,
+  key,
+  bytes,
+  installedBytes,
+  zip,
+  distributions,
+  removed,
+  imports,
+  notes,
+}: Manifest) => ({ kind, name, key, bytes, installedBytes, zip, distributions, removed, imports, notes });
+
+/** What went into an artifact and what was removed, with the reasons. */
+function details(manifest: Manifest): string {
+  const lines = [
+    `${manifest.kind} ${manifest.name}: ${manifest.distributions.map(({ name, version }) => `${name} ${version}`).join(', ') || 'no distributions'}`,
+    ...manifest.removed.map(
+      ({ distribution, reason, files, bytes }) =>
+        `  - ${megabytes(bytes)} in ${files} files of ${distribution}: ${reason}`,
+    ),
+    ...manifest.imports.map(({ module, ms }) => `  import ${module}: ${duration(ms)}`),
+    ...manifest.notes.map((note) => `  note: ${note}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+export function buildCommand(): Command {
+  return new Command('build')
+    .description('build, trim and prove all layers and functions on this machine, without any AWS')
+    .option('--project <folder>', 'folder of the SAM project', '.')
+    .option(
+      '--verbose',
+      'say of each artifact what was removed and why, and how long its imports take',
+      false,
+    )
+    .option('--layers-only', 'leave the functions out', false)
+    .option('--clean', 'build everything anew', false)
+    .option('--skip-validation', 'do not check the budgets', false)
+    .option('--json', 'print one JSON document at the end, and nothing else', false)
+    .action(build);
+}

@@ -1,0 +1,189 @@
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { get, readArtifact, records, release, stateOf } from '../support/aws.ts';
+import { BASE, changed, type Files, projectZip } from '../support/project.ts';
+
+const STACK = 'kept';
+const RAISES = changed(
+  'functions/hello/app.py',
+  'name = (event',
+  'raise KeyError("lost")\n    name = (event',
+);
+
+/** A resource that CloudFormation waits for in vain, so that the update of the stack fails half-way. */
+const STUCK = `  Handle${'Two'}:
+    Type: AWS::CloudFormation::WaitConditionHandle
+  Wait:
+    Type: AWS::CloudFormation::WaitCondition
+    DependsOn: Hello
+    Properties: { Handle: !Ref HandleTwo, Timeout: '1', Count: 1 }
+`;
+
+/** A file that a shell would make. */
+const SENTINEL = join(tmpdir(), 'plimsoll-test-pwned');
+
+interface Row {
+  what: string;
+  changes: Files;
+  error: string;
+  /** What a person needs to act. */
+  says: (string | RegExp)[];
+}
+
+const ROWS: Row[] = [
+  {
+    what: 'a layer over its budget',
+    changes: { 'plimsoll.yaml': 'budgets:\n  layers: { utils: 10 kB }\n' },
+    error: 'BudgetExceededError',
+    says: ['layer utils is', 'over its budget of 0.010 MB', 'six', 'plimsoll.yaml: budgets'],
+  },
+  {
+    what: 'a requirement that does not exist',
+    changes: { 'layers/utils/requirements.txt': 'six==1.16.0\nplimsoll-no-such-package==1.0\n' },
+    error: 'ResolutionError',
+    says: ['plimsoll-no-such-package', 'utils', 'requirements.txt'],
+  },
+  {
+    what: 'requirements that contradict each other',
+    changes: { 'layers/utils/requirements.txt': 'six==1.16.0\nsix==1.17.0\n' },
+    error: 'ResolutionError',
+    says: ['six==1.16.0', 'six==1.17.0'],
+  },
+  {
+    what: 'a requirement with shell metacharacters',
+    changes: { 'layers/utils/requirements.txt': `six; $(touch ${SENTINEL}) && 'id'\n` },
+    error: 'ResolutionError',
+    says: ['utils', 'touch', 'requirements.txt'],
+  },
+  {
+    what: 'a function that raises on its smoke event',
+    changes: RAISES,
+    error: 'SmokeTestFailedError',
+    says: ['smoke event you of Hello', 'KeyError', 'lost'],
+  },
+  {
+    what: 'a function that answers otherwise than its smoke event expects',
+    changes: { 'functions/hello/smoke/you.json': '{"event": {}, "expect": {"statusCode": 201}}' },
+    error: 'SmokeTestFailedError',
+    says: ['smoke event you of Hello', 'answer.statusCode is 200, expected 201'],
+  },
+  {
+    what: 'an endpoint that answers otherwise than expected',
+    changes: { 'plimsoll.yaml': 'smoke:\n  endpoints:\n    - get: /hello\n      body: { text: bye }\n' },
+    error: 'SmokeTestFailedError',
+    says: ['GET /hello', 'answer.text is "hello you", expected "bye"'],
+  },
+  {
+    what: 'a function that logs an error though it answers well',
+    changes: changed(
+      'functions/hello/app.py',
+      'name = (event',
+      'print("[ERROR] stock is negative")\n    name = (event',
+    ),
+    error: 'SmokeTestFailedError',
+    says: ['log', 'stock is negative'],
+  },
+  {
+    what: 'a function whose module is missing',
+    changes: changed('functions/hello/app.py', 'import six', 'import six\nimport requests'),
+    error: 'ImportCheckError',
+    says: ['function Hello', "No module named 'requests'", 'requirements.txt'],
+  },
+  {
+    what: 'a template that is no YAML',
+    changes: { 'template.yaml': 'Resources:\n  A: [\n' },
+    error: 'TemplateError',
+    says: ['template.yaml', /line \d/],
+  },
+  {
+    what: 'a template whose function names a layer that is not there',
+    changes: changed('template.yaml', '!Ref UtilsLayer]', '!Ref NoLayer]'),
+    error: 'TemplateError',
+    says: ['template.yaml', 'Hello', 'NoLayer'],
+  },
+  {
+    what: 'a template that CloudFormation cannot carry out',
+    changes: { 'template.yaml': `${BASE['template.yaml']}${STUCK}` },
+    error: 'StackUpdateFailedError',
+    says: [`stack ${STACK} is UPDATE_ROLLBACK_COMPLETE`, 'Wait'],
+  },
+  {
+    what: 'a plimsoll.yaml with an unknown key',
+    changes: { 'plimsoll.yaml': 'budget: 3 MB\n' },
+    error: 'ProjectError',
+    says: ['plimsoll.yaml', 'budget'],
+  },
+];
+
+function expectMessage(message: string, says: Row['says']): void {
+  for (const part of says)
+    expect(message).toEqual(
+      typeof part === 'string' ? expect.stringContaining(part) : expect.stringMatching(part),
+    );
+}
+
+describe('a release that fails leaves the running stack as it was', () => {
+  let before: object;
+  beforeAll(async () => {
+    const end = await release(STACK, await projectZip());
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    before = await stateOf(STACK);
+  });
+
+  it.each(ROWS)('$what', async ({ changes, error, says }) => {
+    const end = await release(STACK, await projectZip(changes));
+    expect(end.status).toBe('FAILED');
+    expect(end.error, end.message).toBe(error);
+    expectMessage(end.message, says);
+    expect(await stateOf(STACK)).toEqual(before);
+    expect(existsSync(SENTINEL)).toBe(false);
+    expect(await get(STACK, '/hello')).toEqual({ status: 200, body: { text: 'hello you', version: 1 } });
+    expect((await records(STACK)).at(-1)).toMatchObject({
+      outcome: 'ROLLED_BACK',
+      error,
+      execution: end.arn,
+    });
+  });
+});
+
+describe('a first deployment that fails leaves no stack', () => {
+  it.each([
+    { what: 'its smoke test', changes: RAISES, error: 'SmokeTestFailedError' },
+    {
+      what: 'in CloudFormation',
+      changes: { 'template.yaml': `${BASE['template.yaml']}${STUCK}` },
+      error: 'StackUpdateFailedError',
+    },
+    {
+      what: 'its budget',
+      changes: { 'plimsoll.yaml': 'budgets: { total: 1 kB }\n' },
+      error: 'BudgetExceededError',
+    },
+  ])('$what', async ({ what, changes, error }) => {
+    const stack = `first-${what.replaceAll(' ', '-').toLowerCase()}`;
+    const end = await release(stack, await projectZip(changes));
+    expect(end.error, end.message).toBe(error);
+    expect(await stateOf(stack)).toEqual({ exists: false });
+  });
+});
+
+describe('what is kept of a failed release', () => {
+  it('is the stack itself, when the input asks for no rollback', async () => {
+    const end = await release('unrolled', await projectZip(RAISES), { rollback: false });
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(await stateOf('unrolled')).toMatchObject({ exists: true });
+    expect(await records('unrolled')).toMatchObject([{ outcome: 'FAILED' }]);
+  });
+
+  it('is the report on its sizes', async () => {
+    const end = await release('sized', await projectZip({ 'plimsoll.yaml': 'budgets: { total: 1 kB }\n' }));
+    const [record] = await records('sized');
+    const report = JSON.parse(
+      await readArtifact(`releases/sized/${record?.['sk']?.replace('release#', '')}/sizes.json`),
+    );
+    expect(report.checks).toContainEqual(expect.objectContaining({ subject: 'whole release', ok: false }));
+    expect(end.message).toContain('whole release is');
+  });
+});

@@ -1,0 +1,99 @@
+import {
+  CloudWatchClient,
+  DescribeAlarmsCommand,
+  GetDashboardCommand,
+  ListMetricsCommand,
+} from '@aws-sdk/client-cloudwatch';
+import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { GetFunctionConfigurationCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { describe, expect, it } from 'vitest';
+import { PROBE_PREFIX } from '../../core/release/probe.ts';
+import { functionsOf } from '../../core/release/stack-resources.ts';
+import { describeStack, get, lambda, records, release, resourcesOf, stateOf } from '../support/aws.ts';
+import { changed, projectZip } from '../support/project.ts';
+
+const STACK = 'released';
+const physicalName = async () => functionsOf(await resourcesOf(STACK)).get('Hello') ?? '';
+const layersOf = async () => {
+  const { Layers = [] } = await lambda.send(
+    new GetFunctionConfigurationCommand({ FunctionName: await physicalName() }),
+  );
+  return Layers.map(({ Arn }) => Arn);
+};
+
+describe('a release', () => {
+  it('deploys a new project: stack, answer, record, alarms, dashboard, retention, metric', async () => {
+    const end = await release(STACK, await projectZip());
+    expect(end.error, end.message).toBe('');
+    expect(end.status).toBe('SUCCEEDED');
+    expect((await describeStack(STACK))?.StackStatus).toBe('CREATE_COMPLETE');
+    expect(await get(STACK, '/hello?name=world')).toEqual({
+      status: 200,
+      body: { text: 'hello world', version: 1 },
+    });
+
+    expect(await records(STACK)).toMatchObject([{ outcome: 'RELEASED', execution: end.arn }]);
+    const cloudwatch = new CloudWatchClient();
+    const { MetricAlarms = [] } = await cloudwatch.send(
+      new DescribeAlarmsCommand({ AlarmNamePrefix: `${STACK}-Hello-` }),
+    );
+    expect(MetricAlarms.map(({ AlarmName }) => AlarmName).sort()).toEqual(
+      ['duration', 'errors', 'throttles'].map((kind) => `${STACK}-Hello-${kind}`),
+    );
+    expect(MetricAlarms.find(({ MetricName }) => MetricName === 'Duration')?.Threshold).toBe(8000);
+    const { DashboardBody = '' } = await cloudwatch.send(
+      new GetDashboardCommand({ DashboardName: `plimsoll-${STACK}` }),
+    );
+    expect(DashboardBody).toContain(await physicalName());
+    const { logGroups = [] } = await new CloudWatchLogsClient().send(
+      new DescribeLogGroupsCommand({ logGroupNamePrefix: `/aws/lambda/${await physicalName()}` }),
+    );
+    expect(logGroups.map(({ retentionInDays }) => retentionInDays)).toEqual([30]);
+    const { Metrics = [] } = await cloudwatch.send(
+      new ListMetricsCommand({ Namespace: 'Plimsoll', MetricName: 'ReleaseBytes' }),
+    );
+    expect(Metrics).not.toEqual([]);
+  });
+
+  it('leaves no probe behind', async () => {
+    const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
+    expect(Functions.filter(({ FunctionName }) => FunctionName?.startsWith(PROBE_PREFIX))).toEqual([]);
+  });
+
+  it('updates code and parameters, and goes on with the layer version that has not changed', async () => {
+    const before = await layersOf();
+    const zip = await projectZip({
+      ...changed('functions/hello/app.py', '"version": 1', '"version": 2'),
+      'plimsoll.yaml':
+        'smoke:\n  endpoints:\n    - get: /hello?name=test\n      body: { text: hi test, version: 2 }\n',
+    });
+    const end = await release(STACK, zip, { parameters: { Greeting: 'hi' } });
+    expect(end.error, end.message).toBe('');
+    expect(await get(STACK, '/hello')).toEqual({ status: 200, body: { text: 'hi you', version: 2 } });
+    expect(await layersOf()).toEqual(before);
+  });
+
+  it('publishes a new version of a changed layer and gives it to the function', async () => {
+    const before = await layersOf();
+    const end = await release(
+      STACK,
+      await projectZip({ 'layers/utils/requirements.txt': 'six==1.17.0\n', 'plimsoll.yaml': undefined }),
+    );
+    expect(end.error, end.message).toBe('');
+    const after = await layersOf();
+    expect(after).toHaveLength(1);
+    expect(after).not.toEqual(before);
+    // The parameter that the release before has set is kept.
+    expect(await get(STACK, '/hello')).toMatchObject({ body: { text: 'hi you' } });
+  });
+
+  it('says so when there is nothing to change', async () => {
+    const before = await stateOf(STACK);
+    const end = await release(
+      STACK,
+      await projectZip({ 'layers/utils/requirements.txt': 'six==1.17.0\n', 'plimsoll.yaml': undefined }),
+    );
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect({ ...(await stateOf(STACK)), tags: undefined }).toEqual({ ...before, tags: undefined });
+  });
+});

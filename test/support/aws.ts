@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  CloudFormationClient,
+  DescribeStacksCommand,
+  GetTemplateCommand,
+  paginateListStackResources,
+  type Stack,
+} from '@aws-sdk/client-cloudformation';
+import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  DescribeExecutionCommand,
+  ListExecutionsCommand,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
+import { inject } from 'vitest';
+import { type StackResource, stagesOf } from '../../core/release/stack-resources.ts';
+
+Object.assign(process.env, inject('environment'), {
+  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+});
+
+export const pipeline = inject('pipeline');
+export const endpoint = inject('endpoint');
+export const s3 = new S3Client();
+export const sfn = new SFNClient();
+export const cloudformation = new CloudFormationClient();
+export const dynamodb = new DynamoDBClient();
+export const lambda = new LambdaClient();
+
+/** Looks until there is an answer. */
+export async function until<T>(what: string, look: () => Promise<T | undefined>, ms = 120_000): Promise<T> {
+  const end = Date.now() + ms;
+  for (;;) {
+    const answer = await look();
+    if (answer !== undefined) return answer;
+    if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
+    await sleep(200);
+  }
+}
+
+export interface Ended {
+  arn: string;
+  status: string;
+  error: string;
+  /** The message in the cause. */
+  message: string;
+  cause: string;
+  output: Record<string, unknown>;
+}
+
+export async function upload(
+  key: string,
+  body: Buffer,
+): Promise<{ bucket: string; key: string; versionId: string }> {
+  const bucket = pipeline.SourceBucket;
+  const { VersionId = '' } = await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
+  return { bucket, key, versionId: VersionId };
+}
+
+export async function start(input: object): Promise<string> {
+  const { executionArn = '' } = await sfn.send(
+    new StartExecutionCommand({ stateMachineArn: pipeline.DeployMachine, input: JSON.stringify(input) }),
+  );
+  return executionArn;
+}
+
+export async function ended(arn: string): Promise<Ended> {
+  const end = await until(`the end of ${arn}`, async () => {
+    const found = await sfn.send(new DescribeExecutionCommand({ executionArn: arn }));
+    return found.status === 'RUNNING' ? undefined : found;
+  });
+  const cause = end.cause ?? '';
+  let message = cause;
+  try {
+    message = (JSON.parse(cause) as { errorMessage?: string }).errorMessage ?? cause;
+  } catch {
+    // Not from a Lambda function: the cause is the message.
+  }
+  return {
+    arn,
+    status: end.status ?? '',
+    error: end.error ?? '',
+    message,
+    cause,
+    output: JSON.parse(end.output ?? '{}'),
+  };
+}
+
+/** Uploads a project outside the rule's prefix and releases it. */
+export async function release(stackName: string, zip: Buffer, more: object = {}): Promise<Ended> {
+  return ended(await start({ source: await upload(`uploads/${stackName}.zip`, zip), stackName, ...more }));
+}
+
+export async function executions(): Promise<{ arn: string; status: string }[]> {
+  const { executions: list = [] } = await sfn.send(
+    new ListExecutionsCommand({ stateMachineArn: pipeline.DeployMachine }),
+  );
+  return list.map(({ executionArn = '', status = '' }) => ({ arn: executionArn, status }));
+}
+
+export async function describeStack(name: string): Promise<Stack | undefined> {
+  const answer = await cloudformation
+    .send(new DescribeStacksCommand({ StackName: name }))
+    .catch(() => undefined);
+  return answer?.Stacks?.[0];
+}
+
+export async function resourcesOf(name: string): Promise<StackResource[]> {
+  const result: StackResource[] = [];
+  for await (const page of paginateListStackResources({ client: cloudformation }, { StackName: name })) {
+    for (const {
+      LogicalResourceId = '',
+      PhysicalResourceId = '',
+      ResourceType = '',
+    } of page.StackResourceSummaries ?? []) {
+      result.push({ logicalId: LogicalResourceId, physicalId: PhysicalResourceId, type: ResourceType });
+    }
+  }
+  return result;
+}
+
+/** All that a rollback must bring back. */
+export async function stateOf(name: string): Promise<object> {
+  const stack = await describeStack(name);
+  if (!stack) return { exists: false };
+  const { TemplateBody } = await cloudformation.send(
+    new GetTemplateCommand({ StackName: name, TemplateStage: 'Original' }),
+  );
+  const resources = await resourcesOf(name);
+  // API Gateway's deployments are made anew for each template; what they deploy is compared by the template.
+  const kept = resources.filter(({ type }) => type !== 'AWS::ApiGateway::Deployment');
+  return {
+    exists: true,
+    template: TemplateBody,
+    parameters: stack.Parameters,
+    tags: stack.Tags,
+    resources: kept.sort((a, b) => (a.logicalId < b.logicalId ? -1 : 1)),
+  };
+}
+
+/** GET behind the stack's only API. */
+export async function get(
+  stackName: string,
+  pathAndQuery: string,
+): Promise<{ status: number; body: unknown }> {
+  const [stage] = stagesOf(await resourcesOf(stackName));
+  const response = await fetch(`${endpoint}/_aws/execute-api/${stage?.apiId}/${stage?.stage}${pathAndQuery}`);
+  const text = await response.text();
+  try {
+    return { status: response.status, body: JSON.parse(text) };
+  } catch {
+    return { status: response.status, body: text };
+  }
+}
+
+export async function readArtifact(key: string): Promise<string> {
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket: pipeline.ArtifactBucket, Key: key }));
+  return (await Body?.transformToString()) ?? '';
+}
+
+/** The releases of a stack as the table has them, oldest first. */
+export async function records(stackName: string): Promise<Record<string, string | undefined>[]> {
+  const { Items = [] } = await dynamodb.send(
+    new QueryCommand({
+      TableName: pipeline.ReleasesTable,
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': { S: `stack#${stackName}` } },
+    }),
+  );
+  return Items.map((item) =>
+    Object.fromEntries(Object.entries(item).map(([name, value]) => [name, value.S ?? value.N])),
+  );
+}

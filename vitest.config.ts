@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config';
+
+const AWS_TIMEOUT_MS = 300_000;
+
+export default defineConfig({
+  test: {
+    reporters: process.env['CI'] ? ['verbose'] : ['default'],
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: ['test/{unit,infra,state-machines,cli}/**/*.test.ts'],
+          testTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'aws',
+          include: ['test/{local,pipeline}/**/*.test.ts'],
+          globalSetup: ['test/support/embedded-aws.ts'],
+          testTimeout: AWS_TIMEOUT_MS,
+          hookTimeout: AWS_TIMEOUT_MS,
+          // Two cores, and one embedded AWS for all.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
