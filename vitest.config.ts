@@ -10,7 +10,8 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/{unit,infra,state-machines,cli}/**/*.test.ts'],
-          testTimeout: 60_000,
+          setupFiles: ['test/support/tools.ts'],
+          testTimeout: 120_000,
           sequence: { groupOrder: 0 },
         },
       },

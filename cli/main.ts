@@ -11,8 +11,8 @@ const program = new Command('plimsoll')
   .description('Builds, trims, proves and ships the Python layers and functions of a SAM project')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-program.addCommand(buildCommand());
-program.addCommand(deployCommand());
+for (const command of [buildCommand(), deployCommand()])
+  program.addCommand(command.copyInheritedSettings(program));
 
 program
   .command('step', { hidden: true })

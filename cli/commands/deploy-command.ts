@@ -27,7 +27,7 @@ function port(text: string): number {
 async function run(options: Options): Promise<number> {
   if (options.local) {
     // Loaded on demand: the builds of the pipeline have this command line, too, and nothing of local/.
-    const { deployLocally } = await import('../../local/deploy-locally.ts');
+    const { deployLocally } = await import('./deploy-locally.ts');
     return deployLocally(options);
   }
   if (options.region !== undefined) process.env['AWS_REGION'] = options.region;

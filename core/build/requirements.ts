@@ -28,6 +28,7 @@ export async function readRequirements(
     const line = raw
       .replace(/(^|\s)#.*$/, '')
       .replace(/\s--hash=\S+/g, '')
+      .replace(/\s+/g, ' ')
       .trim();
     if (line === '') continue;
     const include = /^(?:-r|--requirement)[\s=]+(\S+)$/.exec(line)?.[1];

@@ -62,7 +62,10 @@ export type EndpointCheck = ProjectConfig['smoke']['endpoints'][number];
 
 /** "budgets.total: Invalid input", one line a problem. */
 export function describeIssues(error: z.ZodError): string {
-  return error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${issue.message}`).join('; ');
+  // Of a key that breaks its pattern, zod itself says no more than that it is invalid.
+  const messageOf = (issue: z.core.$ZodIssue) =>
+    issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+  return error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${messageOf(issue)}`).join('; ');
 }
 
 /** Reads plimsoll.yaml; a project without one gets the defaults. @throws ProjectError naming the key and the value. */

@@ -50,7 +50,12 @@ export interface ProjectTemplate {
 
 const map = z.record(z.string(), z.unknown());
 const templateSchema = z.looseObject({
-  Parameters: z.record(z.string(), z.looseObject({ Default: z.unknown().optional() })).default({}),
+  Parameters: z
+    .record(
+      z.string(),
+      z.looseObject({ Default: z.unknown().optional(), AllowedValues: z.array(z.unknown()).optional() }),
+    )
+    .default({}),
   Mappings: map.default({}),
   Conditions: map.default({}),
   Globals: z.looseObject({ Function: map.default({}) }).default({ Function: {} }),
@@ -88,6 +93,8 @@ class TemplateReader {
     private readonly scope: Scope,
     private readonly resources: Record<string, Resource>,
     private readonly globals: Properties,
+    /** Names of all parameters, those without a known value included. */
+    private readonly declared: ReadonlySet<string>,
   ) {}
 
   fail(logicalId: string, key: string, problem: string): never {
@@ -178,7 +185,7 @@ class TemplateReader {
       const own = isObject(entry) && typeof entry['Ref'] === 'string' ? entry['Ref'] : undefined;
       const isLayer = own !== undefined && this.resources[own]?.Type === SERVERLESS_LAYER;
       if (isLayer && own) layers.push(own);
-      else if (own !== undefined && this.resources[own] === undefined && !(own in this.scope.parameters)) {
+      else if (own !== undefined && this.resources[own] === undefined && !this.declared.has(own)) {
         this.fail(logicalId, 'Layers', `!Ref ${own} names no resource and no parameter`);
       } else foreignLayers.push(resolveText(entry, this.scope));
     }
@@ -202,6 +209,27 @@ function checkNames(file: string, layers: TemplateLayer[]): void {
   }
 }
 
+/** @throws TemplateError for a parameter that is not declared, or a value that the template does not allow */
+function checkOverrides(
+  file: string,
+  declared: z.infer<typeof templateSchema>['Parameters'],
+  overrides: Readonly<Record<string, string>>,
+): void {
+  for (const [name, value] of Object.entries(overrides)) {
+    if (!Object.hasOwn(declared, name)) {
+      throw new TemplateError(
+        `${file}: has no parameter ${name}; it declares ${Object.keys(declared).join(', ') || 'none'}`,
+      );
+    }
+    const allowed = declared[name]?.AllowedValues?.map(String);
+    if (allowed && !allowed.includes(value)) {
+      throw new TemplateError(
+        `${file}: parameter ${name} cannot be "${value}"; it allows ${allowed.join(', ')}`,
+      );
+    }
+  }
+}
+
 /**
  * Reads a SAM template: its layers, its Python functions, and who uses which.
  * @param overrides values of parameters that the deployment sets
@@ -220,12 +248,7 @@ export function readTemplate(
     );
   }
   const { Parameters, Mappings, Conditions, Globals, Resources } = parsed.data;
-  const unknown = Object.keys(overrides).find((name) => !Object.hasOwn(Parameters, name));
-  if (unknown) {
-    throw new TemplateError(
-      `${file}: has no parameter ${unknown}; it declares ${Object.keys(Parameters).join(', ') || 'none'}`,
-    );
-  }
+  checkOverrides(file, Parameters, overrides);
   const parameters = Object.fromEntries(
     Object.entries(Parameters).map(([name, { Default }]) => [
       name,
@@ -240,7 +263,13 @@ export function readTemplate(
     mappings: Mappings,
     conditions: Conditions,
   };
-  const reader = new TemplateReader(file, scope, Resources, Globals.Function);
+  const reader = new TemplateReader(
+    file,
+    scope,
+    Resources,
+    Globals.Function,
+    new Set(Object.keys(Parameters)),
+  );
   const ofType = (type: string) => Object.entries(Resources).filter(([, resource]) => resource.Type === type);
   const layers = ofType(SERVERLESS_LAYER).flatMap(([id, resource]) => reader.layer(id, resource) ?? []);
   const functions = ofType(SERVERLESS_FUNCTION).flatMap(

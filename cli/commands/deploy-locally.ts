@@ -1,13 +1,13 @@
 import { join, resolve } from 'node:path';
 import { Listr } from 'listr2';
-import { type DeployOptions, deploy } from '../cli/commands/deploy.ts';
-import { PipelineClient } from '../cli/pipeline-client.ts';
-import { rendererOf } from '../cli/show/renderer.ts';
-import { dim, duration } from '../cli/show/table.ts';
-import type { PipelineOutputs } from '../core/release/pipeline-outputs.ts';
-import { EmbeddedAws } from './embedded-aws.ts';
-import { STATE } from './paths.ts';
-import { deployPipeline } from './pipeline.ts';
+import type { PipelineOutputs } from '../../core/release/pipeline-outputs.ts';
+import { EmbeddedAws } from '../../local/embedded-aws.ts';
+import { STATE } from '../../local/paths.ts';
+import { deployPipeline } from '../../local/pipeline.ts';
+import { PipelineClient } from '../pipeline-client.ts';
+import { rendererOf } from '../show/renderer.ts';
+import { dim, duration } from '../show/table.ts';
+import { type DeployOptions, deploy } from './deploy.ts';
 
 export interface LocalOptions extends DeployOptions {
   /** Whether the embedded AWS stays until Ctrl-C. */

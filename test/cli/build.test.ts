@@ -1,0 +1,70 @@
+import { type ExecFileException, execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ROOT } from '../../local/paths.ts';
+import { BASE, writeProject } from '../support/project.ts';
+
+let project: string;
+beforeAll(async () => {
+  project = await writeProject(BASE);
+});
+afterAll(() => rm(project, { recursive: true, force: true }));
+
+function build(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const done = (error: ExecFileException | null, stdout: string, stderr: string) =>
+      resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
+    const env = { ...process.env, AWS_ENDPOINT_URL: 'http://127.0.0.1:9', NO_COLOR: '1' };
+    execFile(
+      process.execPath,
+      [join(ROOT, 'bin', 'plimsoll.mjs'), 'build', '--project', project, ...args],
+      { env },
+      done,
+    );
+  });
+}
+
+interface Report {
+  artifacts: { kind: string; name: string; folder: string; reused: boolean; zip: { sha256: string } }[];
+}
+
+describe('plimsoll build', () => {
+  it('builds layers and functions without any AWS, and uses them again', async () => {
+    const first = JSON.parse((await build('--json')).stdout) as Report;
+    expect(first.artifacts.map(({ kind, name, reused }) => [kind, name, reused])).toEqual([
+      ['layer', 'utils', false],
+      ['function', 'Hello', false],
+    ]);
+    for (const { folder, kind } of first.artifacts)
+      expect(existsSync(join(folder, `${kind}.zip`))).toBe(true);
+    const second = JSON.parse((await build('--json')).stdout) as Report;
+    expect(second.artifacts.map(({ reused }) => reused)).toEqual([true, true]);
+    const clean = JSON.parse((await build('--json', '--clean')).stdout) as Report;
+    expect(clean.artifacts.map(({ zip, reused }) => [zip.sha256, reused])).toEqual(
+      first.artifacts.map(({ zip }) => [zip.sha256, false]),
+    );
+  });
+
+  it('leaves the functions out with --layers-only', async () => {
+    const { artifacts } = JSON.parse((await build('--json', '--layers-only')).stdout) as Report;
+    expect(artifacts.map(({ name }) => name)).toEqual(['utils']);
+  });
+
+  it('prints a plain table, and what was removed with --verbose', async () => {
+    const { stdout, code } = await build('--verbose');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/layer +utils +\d+\.\d kB/);
+    expect(stdout).toContain("The installer's list of files");
+    expect(stdout).not.toContain('\u001b[');
+  });
+
+  it('ends with 1 over a budget, unless the check is skipped', async () => {
+    await writeFile(join(project, 'plimsoll.yaml'), 'budgets: { total: 1 kB }\n');
+    const failed = await build();
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(/BudgetExceededError: whole release is .* over its budget of 0\.001 MB/);
+    expect((await build('--skip-validation')).code).toBe(0);
+  });
+});

@@ -1,0 +1,130 @@
+import { App, Aspects, type Stack } from 'aws-cdk-lib';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { handlerFiles } from '../../infra/paths.ts';
+import { PipelineStack } from '../../infra/pipeline-stack.ts';
+
+interface Statement {
+  Action: string | string[];
+  Resource: unknown;
+  Effect: string;
+}
+
+const list = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
+
+/** Actions for which AWS offers no resource to name: Service Authorization Reference. */
+const NO_RESOURCE = [
+  'lambda:ListLayerVersions',
+  'lambda:CreateEventSourceMapping',
+  'lambda:GetEventSourceMapping',
+  'lambda:UpdateEventSourceMapping',
+  'lambda:DeleteEventSourceMapping',
+  'logs:CreateLogDelivery',
+  'logs:GetLogDelivery',
+  'logs:UpdateLogDelivery',
+  'logs:DeleteLogDelivery',
+  'logs:ListLogDeliveries',
+  'logs:PutResourcePolicy',
+  'logs:DescribeResourcePolicies',
+  'logs:DescribeLogGroups',
+  'xray:PutTraceSegments',
+  'xray:PutTelemetryRecords',
+  'xray:GetSamplingRules',
+  'xray:GetSamplingTargets',
+];
+
+describe('the pipeline stack', () => {
+  let stack: Stack;
+  let template: Template;
+  let statements: (Statement & { policy: string })[];
+  beforeAll(() => {
+    const app = new App();
+    stack = new PipelineStack(app, 'Plimsoll');
+    Aspects.of(app).add(new AwsSolutionsChecks());
+    template = Template.fromStack(stack);
+    statements = Object.entries(template.findResources('AWS::IAM::Policy')).flatMap(
+      ([policy, { Properties }]) =>
+        (Properties.PolicyDocument.Statement as Statement[]).map((statement) => ({ ...statement, policy })),
+    );
+  });
+
+  it('is clean under cdk-nag', () => {
+    const errors = Annotations.fromStack(stack).findError('*', Match.stringLikeRegexp('AwsSolutions-.*'));
+    const warnings = Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('AwsSolutions-.*'));
+    expect([...errors, ...warnings].map(({ id, entry }) => `${id}: ${entry.data}`)).toEqual([]);
+  });
+
+  it('has one function a handler file, each on nodejs24.x with a role and a log group of its own', () => {
+    const functions = Object.values(template.findResources('AWS::Lambda::Function'));
+    expect(functions.map(({ Properties }) => Properties.Runtime)).toEqual(
+      handlerFiles().map(() => 'nodejs24.x'),
+    );
+    const roles = functions.map(({ Properties }) => JSON.stringify(Properties.Role));
+    const groups = functions.map(({ Properties }) => JSON.stringify(Properties.LoggingConfig.LogGroup));
+    expect(new Set(roles).size).toBe(functions.length);
+    expect(new Set(groups).size).toBe(functions.length);
+  });
+
+  it('gives no role a wildcard action', () => {
+    const actions = statements.flatMap(({ Action }) => list(Action));
+    expect(actions.filter((action) => action.includes('*'))).toEqual([]);
+  });
+
+  it('gives a bare wildcard resource only to actions that have no other', () => {
+    const bare = statements.filter(({ Resource }) => list(Resource).includes('*'));
+    expect(
+      bare.flatMap(({ Action }) => list(Action)).filter((action) => !NO_RESOURCE.includes(action)),
+    ).toEqual([]);
+  });
+
+  it('lets roles be passed to the one service that they are for', () => {
+    const passing = statements.filter(({ Action }) => list(Action).includes('iam:PassRole'));
+    expect(passing.length).toBeGreaterThan(0);
+    for (const statement of passing)
+      expect(statement).toHaveProperty('Condition.StringEquals.iam:PassedToService');
+  });
+
+  it('keeps uploads, artifacts and releases when it is deleted; buckets are versioned, encrypted, private', () => {
+    for (const type of ['AWS::S3::Bucket', 'AWS::DynamoDB::Table']) {
+      for (const resource of Object.values(template.findResources(type)))
+        expect(resource['DeletionPolicy']).toBe('Retain');
+    }
+    template.allResourcesProperties('AWS::S3::Bucket', {
+      VersioningConfiguration: { Status: 'Enabled' },
+      PublicAccessBlockConfiguration: {
+        BlockPublicAcls: true,
+        BlockPublicPolicy: true,
+        IgnorePublicAcls: true,
+        RestrictPublicBuckets: true,
+      },
+      BucketEncryption: Match.anyValue(),
+    });
+    template.resourceCountIs('AWS::S3::BucketPolicy', 2);
+  });
+
+  it('limits how long logs are kept', () => {
+    template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 30 });
+  });
+
+  it('starts for zips below projects/ in the source bucket only', () => {
+    template.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: {
+        source: ['aws.s3'],
+        'detail-type': ['Object Created'],
+        detail: { object: { key: [{ wildcard: 'projects/*.zip' }] } },
+      },
+    });
+    template.hasResourceProperties('AWS::S3::Bucket', {
+      NotificationConfiguration: { EventBridgeConfiguration: { EventBridgeEnabled: true } },
+    });
+  });
+
+  it('has a CodeBuild project a buildspec, none privileged', () => {
+    template.resourceCountIs('AWS::CodeBuild::Project', 3);
+    template.allResourcesProperties('AWS::CodeBuild::Project', {
+      Environment: { PrivilegedMode: false },
+      Artifacts: { Type: 'NO_ARTIFACTS' },
+    });
+  });
+});

@@ -1,0 +1,113 @@
+import { type ExecFileException, execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ROOT } from '../../local/paths.ts';
+import { get } from '../support/aws.ts';
+import { BASE, writeProject } from '../support/project.ts';
+
+const PROJECT = join(ROOT, 'examples', 'item-prediction');
+
+interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** The command line as a user has it, against the AWS of the environment. */
+function plimsoll(...args: string[]): Promise<Result> {
+  return new Promise((resolve) => {
+    const done = (error: ExecFileException | null, stdout: string, stderr: string) =>
+      resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
+    execFile(
+      process.execPath,
+      [join(ROOT, 'bin', 'plimsoll.mjs'), ...args],
+      { env: { ...process.env, NO_COLOR: '1' }, maxBuffer: 1e8 },
+      done,
+    );
+  });
+}
+
+interface Report {
+  sizes: { total: number; artifacts: { name: string; bytes: number; zipped: number }[] };
+  smoke: { check: string }[];
+  states: { state: string; item?: string; status: string; ms: number }[];
+  outputs: Record<string, string>;
+}
+
+describe('the example, by the command line', () => {
+  it('is built, trimmed, validated, deployed and smoke-tested', async () => {
+    const { code, stdout, stderr } = await plimsoll('deploy', '--project', PROJECT, '--json');
+    expect(stderr).toBe('');
+    expect(code, stdout).toBe(0);
+    const report = JSON.parse(stdout) as Report;
+    expect(report.sizes.total).toBeLessThanOrEqual(225_000_000);
+    expect(report.sizes.artifacts.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([
+        'core-data-science',
+        'ml-libraries',
+        'aws-utilities',
+        'DataValidation',
+        'FeatureEngineering',
+        'Predictions',
+      ]),
+    );
+    expect(report.smoke.map(({ check }) => check)).toEqual([
+      'smoke event orders of DataValidation',
+      'smoke event two-customers of FeatureEngineering',
+      'smoke event missing-facility of Predictions',
+      'smoke event predict of Predictions',
+      'GET /predict?customerId=c-001&facilityId=f-01',
+      'GET /predict?customerId=c-001',
+      'log of DataValidation',
+      'log of FeatureEngineering',
+      'log of Predictions',
+    ]);
+    expect(
+      report.states
+        .filter(({ state }) => state === 'BuildLayer')
+        .map(({ item }) => item)
+        .sort(),
+    ).toEqual(['aws-utilities', 'core-data-science', 'ml-libraries']);
+    const answer = await get('item-prediction', '/predict?customerId=c-007&facilityId=f-02');
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { customerId: 'c-007', prediction: expect.any(Number) },
+    });
+  });
+
+  it('is released again with every layer used as it was built', async () => {
+    const { code, stdout } = await plimsoll('deploy', '--project', PROJECT, '--json');
+    expect(code, stdout).toBe(0);
+    const { states } = JSON.parse(stdout) as Report;
+    expect(states.filter(({ state }) => state === 'BuildLayer' || state === 'BuildFunctions')).toEqual([]);
+  });
+});
+
+describe('the exit code of deploy', () => {
+  it('is 2 for wrong use and for a broken project, with the message on standard error', async () => {
+    const unknown = await plimsoll('deploy', '--nope');
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toContain("unknown option '--nope'");
+    const elsewhere = await plimsoll('deploy', '--project', join(ROOT, 'docs'), '--stack-name', 'x');
+    expect(elsewhere.code).toBe(2);
+    expect(elsewhere.stderr).toMatch(/ProjectError: .*no template\.yaml or template\.yml here/);
+    const parameter = await plimsoll('deploy', '--project', PROJECT, '--parameter', 'Nope=1');
+    expect(parameter.code).toBe(2);
+    expect(parameter.stderr).toContain('has no parameter Nope; it declares Environment, BedrockModelId');
+  });
+
+  it('is 2 for a value that the template does not allow', async () => {
+    const { code, stderr } = await plimsoll('deploy', '--project', PROJECT, '--environment', 'elsewhere');
+    expect(code).toBe(2);
+    expect(stderr).toContain('parameter Environment cannot be "elsewhere"; it allows dev, staging, prod');
+  });
+
+  it('is 1 for a check that failed in the pipeline, and its message is shown once', async () => {
+    const root = await writeProject({ ...BASE, 'plimsoll.yaml': 'budgets: { total: 1 kB }\n' });
+    const { code, stderr } = await plimsoll('deploy', '--project', root, '--stack-name', 'over-budget');
+    await rm(root, { recursive: true, force: true });
+    expect(code).toBe(1);
+    expect(stderr.match(/BudgetExceededError: whole release is/g)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,5 @@
+import { delimiter } from 'node:path';
+import { TOOLS_PATH } from '../../local/paths.ts';
+
+// The pinned uv first, as the command line of a checkout has it.
+process.env['PATH'] = `${TOOLS_PATH}${delimiter}${process.env['PATH']}`;

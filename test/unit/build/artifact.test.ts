@@ -1,0 +1,162 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ArtifactSpec, buildArtifact } from '../../../core/build/artifact.ts';
+import { type Distribution, resolveSets } from '../../../core/build/resolve.ts';
+import { listTree } from '../../../core/build/tree.ts';
+import { findPython } from '../../../core/build/uv.ts';
+import { ImportCheckError, InstallError } from '../../../core/errors.ts';
+
+const TARGET = { python: '3.11', architecture: 'x86_64' } as const;
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'plimsoll-artifact-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const newFolder = async (name: string) => {
+  await mkdir(join(folder, name), { recursive: true });
+  return join(folder, name);
+};
+
+const spec = (distributions: Distribution[], more: Partial<ArtifactSpec> = {}): ArtifactSpec => ({
+  kind: 'layer',
+  name: 'utils',
+  key: '0'.repeat(64),
+  target: TARGET,
+  distributions,
+  libraries: 'python',
+  mount: '/opt',
+  sources: [],
+  services: [],
+  modules: [],
+  beside: [],
+  ...more,
+});
+
+const resolve = (...requirements: string[]) => resolveSets({ set: requirements }, TARGET);
+
+async function python(paths: string[], code: string): Promise<string> {
+  const interpreter = await findPython('3.11', folder);
+  const program = `import sys; sys.path[:0] = ${JSON.stringify(paths)}\n${code}`;
+  return (await promisify(execFile)(interpreter, ['-I', '-S', '-B', '-c', program])).stdout.trim();
+}
+
+describe('a built layer', () => {
+  it('has the same bytes each time, bytecode included', async () => {
+    const distributions = await resolve('python-dateutil==2.8.2', 'attrs==23.1.0');
+    const first = await buildArtifact(spec(distributions), await newFolder('one'));
+    const second = await buildArtifact(spec(distributions), await newFolder('two'));
+    expect(second.manifest.zip).toEqual(first.manifest.zip);
+    expect(await readFile(second.zip)).toEqual(await readFile(first.zip));
+  });
+
+  it('ships valid unchecked-hash bytecode in place of the sources of packages, and tracebacks still name file and line', async () => {
+    const built = await buildArtifact(spec(await resolve('six==1.16.0')), await newFolder('six'));
+    const files = (await listTree(built.tree)).map(({ path }) => path);
+    expect(files).toContain('python/six.pyc');
+    expect(files.filter((path) => path.endsWith('.py'))).toEqual([]);
+    // Flags of a pyc: 1 is hash-based, 3 is hash-based and checked (PEP 552).
+    expect((await readFile(join(built.tree, 'python/six.pyc'))).readUInt32LE(4)).toBe(1);
+    const code =
+      'import six, traceback\ntry: six.ensure_str(1)\nexcept TypeError: print(traceback.format_exc())';
+    expect(await python([join(built.tree, 'python')], code)).toMatch(
+      /File "\/opt\/python\/six\.py", line \d+, in ensure_str/,
+    );
+  });
+
+  it('has a manifest that says what is in it, what was removed, and how long its imports take', async () => {
+    const { manifest, tree } = await buildArtifact(
+      spec(await resolve('numpy==1.24.3')),
+      await newFolder('numpy'),
+    );
+    const files = await listTree(tree);
+    expect(manifest.files).toEqual(files.map(({ path, bytes }) => [path, bytes]));
+    expect(manifest.bytes).toBe(files.reduce((sum, { bytes }) => sum + bytes, 0));
+    expect(manifest.bytes).toBeLessThan(manifest.installedBytes);
+    expect(
+      manifest.removed.every(
+        ({ reason, bytes, files: count }) => reason.length > 10 && bytes > 0 && count > 0,
+      ),
+    ).toBe(true);
+    expect(manifest.imports).toMatchObject([{ module: 'numpy', ms: expect.any(Number) }]);
+    expect(manifest.distributions).toMatchObject([{ name: 'numpy', version: '1.24.3' }]);
+  });
+
+  it('of another architecture is built and says that its imports were not checked', async () => {
+    const target = { python: '3.11', architecture: 'arm64' } as const;
+    const distributions = await resolveSets({ set: ['numpy==1.24.3'] }, target);
+    const { manifest, tree } = await buildArtifact(spec(distributions, { target }), await newFolder('arm'));
+    const names = (await listTree(tree)).map(({ path }) => path);
+    expect(names.some((path) => path.includes('aarch64'))).toBe(true);
+    expect(names.some((path) => path.includes('x86_64'))).toBe(false);
+    expect(manifest.modules).toContain('numpy');
+    expect(manifest.imports).toEqual([]);
+    expect(manifest.notes[0]).toMatch(/imports not checked/);
+  });
+});
+
+describe('a harmful change is caught', () => {
+  it('when a distribution lacks what it imports, though the machine has it', async () => {
+    const [dateutil] = (await resolve('python-dateutil==2.8.2')).filter(
+      ({ name }) => name === 'python-dateutil',
+    );
+    const failed = buildArtifact(
+      spec(dateutil ? [dateutil] : [], { modules: ['dateutil.parser'] }),
+      await newFolder('lacks'),
+    );
+    await expect(failed).rejects.toThrow(ImportCheckError);
+    await expect(failed).rejects.toThrow(/dateutil\.parser: .*No module named 'six'/);
+  });
+
+  it('when a hash is not the one that was resolved', async () => {
+    const [six] = await resolve('six==1.16.0');
+    const forged = { name: 'six', version: '1.16.0', via: [], hashes: [`sha256:${'0'.repeat(64)}`] };
+    expect(six).toBeDefined();
+    const failed = buildArtifact(spec([forged]), await newFolder('forged'));
+    await expect(failed).rejects.toThrow(InstallError);
+    await expect(failed).rejects.toThrow(/six==1\.16\.0.*[Hh]ash/s);
+  });
+
+  it("when the function's own module does not import", async () => {
+    await writeFile(join(folder, 'app.py'), 'import six\nimport nothing_like_this\n');
+    const sources = [{ from: join(folder, 'app.py'), to: 'app.py' }];
+    const fn = spec(await resolve('six==1.16.0'), {
+      kind: 'function',
+      libraries: '',
+      mount: '/var/task',
+      sources,
+      modules: ['app'],
+    });
+    await expect(buildArtifact(fn, await newFolder('fn'))).rejects.toThrow(
+      /app: ModuleNotFoundError: No module named 'nothing_like_this'/,
+    );
+  });
+
+  it('when a module kills its interpreter', async () => {
+    await writeFile(join(folder, 'app.py'), 'import os\nos._exit(7)\n');
+    const sources = [{ from: join(folder, 'app.py'), to: 'app.py' }];
+    const fn = spec([], { kind: 'function', libraries: '', mount: '/var/task', sources, modules: ['app'] });
+    await expect(buildArtifact(fn, await newFolder('dies'))).rejects.toThrow(
+      /app: the interpreter ended with code 7/,
+    );
+  });
+});
+
+describe('a function', () => {
+  it('keeps the sources of the project beside their bytecode', async () => {
+    await writeFile(join(folder, 'app.py'), 'VALUE = 1\n');
+    const sources = [{ from: join(folder, 'app.py'), to: 'app.py' }];
+    const { tree } = await buildArtifact(
+      spec([], { kind: 'function', libraries: '', mount: '/var/task', sources, modules: ['app'] }),
+      await newFolder('own'),
+    );
+    expect((await listTree(tree)).map(({ path }) => path)).toEqual([
+      '__pycache__/app.cpython-311.pyc',
+      'app.py',
+    ]);
+  });
+});

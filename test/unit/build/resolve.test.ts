@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { topLevelModules } from '../../../core/build/imports.ts';
+import { parseRecord } from '../../../core/build/install.ts';
+import { closure, lockLines, parseLock, resolveSets } from '../../../core/build/resolve.ts';
+import { ResolutionError } from '../../../core/errors.ts';
+
+const TARGET = { python: '3.11', architecture: 'x86_64' } as const;
+
+describe('a lock', () => {
+  const text = `numpy==1.24.3 \\
+    --hash=sha256:aa \\
+    --hash=sha256:bb
+    # via
+    #   -r set-0.txt
+    #   pandas
+pandas[extra]==2.0.3 \\
+    --hash=sha256:cc
+    # via -r set-1.txt
+six==1.16.0 ; python_version < "4" \\
+    --hash=sha256:dd
+    # via
+    #   -c constraints.txt
+    #   python-dateutil
+`;
+  it('is read with who asked for what', () => {
+    expect(parseLock(text, ['core', 'ml'])).toEqual([
+      { name: 'numpy', version: '1.24.3', hashes: ['sha256:aa', 'sha256:bb'], via: ['core', 'pandas'] },
+      { name: 'pandas', version: '2.0.3', hashes: ['sha256:cc'], via: ['ml'] },
+      { name: 'six', version: '1.16.0', hashes: ['sha256:dd'], via: ['python-dateutil'] },
+    ]);
+  });
+
+  it('gives what a requirement set needs, itself and through others', () => {
+    const lock = parseLock(text, ['core', 'ml']);
+    expect([...closure('core', lock)]).toEqual(['numpy']);
+    expect([...closure('ml', lock)].sort()).toEqual(['numpy', 'pandas']);
+  });
+
+  it('is written as uv installs it, with every hash', () => {
+    expect(lockLines([{ name: 'six', version: '1.16.0', hashes: ['sha256:dd'], via: [] }])).toBe(
+      'six==1.16.0 --hash=sha256:dd\n',
+    );
+  });
+});
+
+describe('a RECORD', () => {
+  it('is read as CSV, and what lies outside the tree is left out', () => {
+    expect(parseRecord('a/b.py,sha256=x,1\r\n"a/""q"",c.py",,\n../../bin/tool,,\n/etc/x,,\n')).toEqual([
+      'a/b.py',
+      'a/"q",c.py',
+    ]);
+  });
+  it('gives the modules at the top', () => {
+    const files = [
+      'pkg/__init__.py',
+      'pkg/sub/__init__.py',
+      'six.py',
+      '_x.cpython-311-x86_64-linux-gnu.so',
+      'y.abi3.so',
+      'pkg-1.dist-info/METADATA',
+      'data/x.json',
+      'pkg.libs/z.so',
+    ];
+    expect(topLevelModules({ files })).toEqual(['_x', 'pkg', 'six', 'y']);
+  });
+});
+
+describe('the resolution of several requirement sets', () => {
+  it('finds one version of everything for all of them', async () => {
+    const lock = await resolveSets({ one: ['python-dateutil==2.8.2'], two: ['six<1.17'] }, TARGET);
+    expect(lock.map(({ name, version }) => `${name}==${version}`)).toEqual([
+      'python-dateutil==2.8.2',
+      'six==1.16.0',
+    ]);
+    expect(lock.find(({ name }) => name === 'six')?.via.sort()).toEqual(['python-dateutil', 'two']);
+    for (const { hashes } of lock) for (const hash of hashes) expect(hash).toMatch(/^sha256:[0-9a-f]{64}$/);
+  });
+
+  it('holds to what the layers below have', async () => {
+    const lock = await resolveSets({ fn: ['python-dateutil==2.8.2'] }, TARGET, [
+      { name: 'six', version: '1.15.0', hashes: [], via: [] },
+    ]);
+    expect(lock.find(({ name }) => name === 'six')?.version).toBe('1.15.0');
+  });
+
+  it.each([
+    [
+      'sets that contradict each other',
+      { one: ['six==1.15.0'], two: ['six==1.16.0'] },
+      /one, two cannot be resolved.*six==1\.15\.0/,
+    ],
+    ['a package that does not exist', { one: ['plimsoll-no-such-package'] }, /plimsoll-no-such-package/],
+    ['a version that has no wheel for the target', { one: ['numpy==1.19.0'] }, /numpy/],
+  ])('fails on %s and says which', async (_what, sets, problem) => {
+    const failed = resolveSets(sets, TARGET);
+    await expect(failed).rejects.toThrow(ResolutionError);
+    await expect(failed).rejects.toThrow(problem);
+  });
+});

@@ -1,0 +1,101 @@
+import { rm } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { readRequirements } from '../../../core/build/requirements.ts';
+import { loadProject } from '../../../core/project/project.ts';
+import { BASE, changed, type Files, writeProject } from '../../support/project.ts';
+
+async function load(changes: Files = {}) {
+  const root = await writeProject({ ...BASE, ...changes });
+  try {
+    return await loadProject(root);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+describe('a project', () => {
+  it('is read from its folder, smoke events and budgets included', async () => {
+    const project = await load({
+      'plimsoll.yaml':
+        'budgets:\n  layers: { utils: 1.5 MB }\n  total: 300 kB\nsmoke:\n  endpoints: [{ get: /hello }]\n',
+    });
+    expect(project).toMatchObject({
+      templateFile: 'template.yaml',
+      python: '3.11',
+      architecture: 'x86_64',
+      layers: [{ name: 'utils', requirements: 'layers/utils/requirements.txt' }],
+      functions: [{ logicalId: 'Hello', smoke: [{ name: 'you', event: {}, expect: { statusCode: 200 } }] }],
+      config: {
+        budgets: { layers: { utils: 1_500_000 }, total: 300_000 },
+        smoke: { endpoints: [{ get: '/hello', status: 200 }] },
+      },
+    });
+  });
+
+  it.each<[string, Files, RegExp]>([
+    ['no template', { 'template.yaml': undefined }, /no template\.yaml or template\.yml/],
+    [
+      'a layer folder that is missing',
+      { 'layers/utils/requirements.txt': undefined },
+      /UtilsLayer\.ContentUri: there is no folder layers\/utils/,
+    ],
+    ['a folder outside', changed('template.yaml', 'layers/utils/', '../../etc/'), /outside the project/],
+    ['an absolute folder', changed('template.yaml', 'functions/hello/', '/etc/'), /outside the project/],
+    ['a smoke event that is no JSON', { 'functions/hello/smoke/you.json': '{' }, /smoke\/you\.json/],
+    [
+      'a smoke event with an unknown key',
+      { 'functions/hello/smoke/you.json': '{"input": {}}' },
+      /smoke\/you\.json.*input/,
+    ],
+    [
+      'a budget that is none',
+      { 'plimsoll.yaml': 'budgets: { total: lots }' },
+      /plimsoll\.yaml: budgets\.total/,
+    ],
+    [
+      'an endpoint without a slash',
+      { 'plimsoll.yaml': 'smoke: { endpoints: [{ get: hello }] }' },
+      /smoke\.endpoints\.0\.get.*begin with \//,
+    ],
+    ['an unknown key', { 'plimsoll.yaml': 'smokes: 1' }, /smokes/],
+  ])('is refused with %s', async (_what, changes, problem) => {
+    await expect(load(changes)).rejects.toThrow(problem);
+  });
+});
+
+describe('requirements', () => {
+  const read = async (files: Files) => {
+    const root = await writeProject(files);
+    try {
+      return await readRequirements(root, 'a/requirements.txt');
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  };
+
+  it('are read with comments, continuations, markers and included files', async () => {
+    const files = {
+      'a/requirements.txt':
+        '# top\nsix==1.16.0  # why\n-r ../b/more.txt\nrequests[socks]>=2,<3 ; python_version < "4"\npandas \\\n  ==2.0.3 --hash=sha256:abc\n',
+      'b/more.txt': 'attrs\n',
+    };
+    expect(await read(files)).toEqual([
+      'six==1.16.0',
+      'attrs',
+      'requests[socks]>=2,<3 ; python_version < "4"',
+      'pandas ==2.0.3',
+    ]);
+  });
+
+  it.each([
+    ['an index', '--index-url http://evil', /:1: "--index-url/],
+    ['a URL', 'x @ http://evil/x.whl', /not a plain requirement/],
+    ['a path', './x', /not a plain requirement/],
+    ['an editable', '-e .', /not a plain requirement/],
+    ['a file outside', '-r ../../etc/passwd', /outside the project/],
+    ['itself', '-r requirements.txt', /includes itself/],
+    ['a file that is not there', '-r none.txt', /a\/none\.txt: no such file/],
+  ])('are refused with %s', async (_what, line, problem) => {
+    await expect(read({ 'a/requirements.txt': `${line}\n` })).rejects.toThrow(problem);
+  });
+});

@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import { resolve, UNKNOWN } from '../../../core/project/intrinsics.ts';
+import { readTemplate } from '../../../core/project/template.ts';
+
+const LAYER = 'AWS::Serverless::LayerVersion';
+const FUNCTION = 'AWS::Serverless::Function';
+const read = (document: object, parameters = {}) =>
+  readTemplate(JSON.stringify(document), 'template.yaml', parameters);
+
+const fn = (properties: object = {}) => ({
+  Type: FUNCTION,
+  Properties: { CodeUri: 'f/', Handler: 'app.handler', Runtime: 'python3.11', ...properties },
+});
+const layer = (properties: object = {}) => ({ Type: LAYER, Properties: { ContentUri: 'l/', ...properties } });
+
+describe('a SAM template', () => {
+  it('merges Globals as SAM does: lists added up, maps merged, the rest replaced', () => {
+    const { functions } = read({
+      Globals: {
+        Function: {
+          Runtime: 'python3.12',
+          Timeout: 3,
+          Layers: [{ Ref: 'A' }],
+          Environment: { Variables: { X: 'global', Y: 'global' } },
+        },
+      },
+      Resources: {
+        A: layer(),
+        B: layer({ LayerName: 'b' }),
+        F: {
+          Type: FUNCTION,
+          Properties: {
+            CodeUri: 'f/',
+            Handler: 'app.handler',
+            Layers: [{ Ref: 'B' }],
+            Environment: { Variables: { X: 'own' } },
+          },
+        },
+      },
+    });
+    expect(functions[0]).toMatchObject({
+      runtime: 'python3.12',
+      layers: ['A', 'B'],
+      environment: { X: 'own', Y: 'global' },
+    });
+  });
+
+  it('takes parameters from the release, else their defaults, and follows conditions and mappings', () => {
+    const document = {
+      Parameters: { Stage: { Type: 'String', Default: 'dev' } },
+      Mappings: { Code: { dev: { Uri: 'dev/' }, prod: { Uri: 'prod/' } } },
+      Conditions: { IsProd: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] } },
+      Resources: {
+        F: fn({
+          CodeUri: { 'Fn::FindInMap': ['Code', { Ref: 'Stage' }, 'Uri'] },
+          Handler: { 'Fn::If': ['IsProd', 'prod.handler', { 'Fn::Sub': '${Stage}.handler' }] },
+        }),
+      },
+    };
+    expect(read(document).functions[0]).toMatchObject({ codeUri: 'dev/', handler: 'dev.handler' });
+    expect(read(document, { Stage: 'prod' }).functions[0]).toMatchObject({
+      codeUri: 'prod/',
+      handler: 'prod.handler',
+    });
+  });
+
+  it('knows the layers of others from its own', () => {
+    const arn = 'arn:aws:lambda:us-east-1:123456789012:layer:theirs:3';
+    const { functions } = read({
+      Parameters: { Theirs: { Type: 'String' } },
+      Resources: { A: layer(), F: fn({ Layers: [{ Ref: 'A' }, arn, { Ref: 'Theirs' }] }) },
+    });
+    expect(functions[0]).toMatchObject({ layers: ['A'], foreignLayers: [arn, undefined] });
+  });
+
+  it('names a layer by its LayerName, else by its logical id', () => {
+    const { layers } = read({
+      Resources: { CoreDataScienceLayer: layer(), MLLibraries2: layer(), X: layer({ LayerName: 'shown' }) },
+    });
+    expect(layers.map(({ name }) => name)).toEqual(['core-data-science', 'ml-libraries-2', 'shown']);
+  });
+
+  it('leaves alone what needs no build', () => {
+    const { functions, layers } = read({
+      Resources: {
+        Inline: {
+          Type: FUNCTION,
+          Properties: { InlineCode: 'x', Handler: 'index.handler', Runtime: 'python3.11' },
+        },
+        InS3: fn({ CodeUri: 's3://bucket/key' }),
+        AlsoInS3: fn({ CodeUri: { Bucket: 'b', Key: 'k' } }),
+        LayerInS3: layer({ ContentUri: 's3://bucket/key' }),
+        Ours: fn(),
+      },
+    });
+    expect(functions.map(({ logicalId }) => logicalId)).toEqual(['Ours']);
+    expect(layers).toEqual([]);
+  });
+
+  it.each([
+    [
+      'no CodeUri',
+      { F: { Type: FUNCTION, Properties: { Handler: 'a.b', Runtime: 'python3.11' } } },
+      /Resources\.F\.Properties\.CodeUri: missing/,
+    ],
+    [
+      'a value that only the deployment knows',
+      { F: fn({ Handler: { 'Fn::GetAtt': ['A', 'B'] } }) },
+      /Handler: cannot be known before deployment/,
+    ],
+    ['another runtime', { F: fn({ Runtime: 'nodejs20.x' }) }, /Runtime nodejs20\.x/],
+    ['a container image', { F: fn({ PackageType: 'Image' }) }, /container image/],
+    ['an unknown architecture', { F: fn({ Architectures: ['riscv'] }) }, /Architectures: \["riscv"\]/],
+    ['a layer that is not there', { F: fn({ Layers: [{ Ref: 'Gone' }] }) }, /!Ref Gone names no resource/],
+    [
+      'a layer name that Lambda refuses',
+      { A: layer({ LayerName: '../x' }) },
+      /"\.\.\/x" is not a layer name/,
+    ],
+    [
+      'two layers of one name',
+      { A: layer({ LayerName: 'x' }), B: layer({ LayerName: 'x' }) },
+      /both named "x"/,
+    ],
+    ['a logical id with a dash', { 'a-b': fn() }, /logical id/],
+    ['nothing to build', { T: { Type: 'AWS::SNS::Topic' } }, /declares no/],
+  ])('is refused with %s, naming it', (_what, resources, problem) => {
+    expect(() => read({ Resources: resources })).toThrow(problem);
+  });
+
+  it('is refused with a parameter that it does not declare', () => {
+    expect(() => read({ Parameters: { A: { Type: 'String' } }, Resources: { F: fn() } }, { B: '1' })).toThrow(
+      /has no parameter B; it declares A/,
+    );
+  });
+});
+
+describe('an intrinsic', () => {
+  const scope = {
+    parameters: { P: 'p' },
+    mappings: {},
+    conditions: { Circle: { Condition: 'Round' }, Round: { Condition: 'Circle' } },
+  };
+  it.each([
+    [{ Ref: 'P' }, 'p'],
+    [{ Ref: 'constructor' }, UNKNOWN],
+    [{ 'Fn::Sub': '${!Literal} ${P}' }, '${Literal} p'],
+    [{ 'Fn::Sub': ['${a}', { a: 1 }] }, '1'],
+    [{ 'Fn::Sub': '${AWS::Region}' }, UNKNOWN],
+    [{ 'Fn::Join': ['-', ['a', { Ref: 'P' }]] }, 'a-p'],
+    [{ 'Fn::And': [{ 'Fn::Equals': ['a', 'a'] }, { 'Fn::Not': [{ 'Fn::Equals': ['a', 'b'] }] }] }, true],
+    [{ 'Fn::Or': [{ 'Fn::Equals': ['a', 'b'] }, { 'Fn::Equals': ['b', 'b'] }] }, true],
+    [{ 'Fn::If': ['Circle', 1, 2] }, UNKNOWN],
+    [{ 'Fn::GetAtt': ['A', 'B'] }, UNKNOWN],
+    [{ plain: 'map' }, { plain: 'map' }],
+  ])('%j', (value, expected) => {
+    expect(resolve(value, scope)).toEqual(expected);
+  });
+});

@@ -1,0 +1,258 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { deployableTemplate } from '../../../core/release/deployable.ts';
+import { mismatch } from '../../../core/release/expect.ts';
+import { errorLines } from '../../../core/release/log-errors.ts';
+import { alarmNames, alarmsOf, dashboardBody } from '../../../core/release/observability.ts';
+import { probeName } from '../../../core/release/probe.ts';
+import { stateRuns } from '../../../core/release/progress.ts';
+import { failureMessage } from '../../../core/release/record.ts';
+import { releaseId, stackNameOfKey, startSchema } from '../../../core/release/release.ts';
+import { restoreStep, type Snapshot } from '../../../core/release/snapshot.ts';
+import { stagesOf, stageUrl } from '../../../core/release/stack-resources.ts';
+
+describe('what a smoke test expects', () => {
+  it('is met by everything that holds at least it', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }),
+        fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }),
+        (expected, more) => {
+          expect(mismatch({ ...more, ...expected }, expected)).toBeUndefined();
+        },
+      ),
+    );
+  });
+
+  it('is not met by anything else', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (one, two) => {
+        fc.pre(JSON.stringify(one) !== JSON.stringify(two));
+        // One of them is not within the other.
+        expect(mismatch(one, two) !== undefined || mismatch(two, one) !== undefined).toBe(true);
+      }),
+    );
+  });
+
+  it.each([
+    [{ a: { b: [1, 2] } }, { a: { b: [1, 3] } }, 'answer.a.b[1] is 2, expected 3'],
+    [[1], [1, 2], 'answer has 1 items, expected 2'],
+    [{}, { a: 1 }, 'answer.a is missing, expected 1'],
+    ['x', { a: 1 }, 'answer is "x", expected a map'],
+    [null, [], 'answer is null, expected a list'],
+  ])('%j against %j', (actual, expected, problem) => {
+    expect(mismatch(actual, expected)).toBe(problem);
+  });
+});
+
+describe('the errors in a log', () => {
+  it.each([
+    ['[ERROR]\t2024-01-01T00:00:00Z\tid\tbad', 1],
+    ['2024-01-01 id Task timed out after 3.00 seconds', 1],
+    ['{"level": "ERROR", "message": "x"}', 1],
+    ['RequestId: x Error: Runtime.ExitError', 1],
+    ['[INFO]\tno ERROR here\nERRORS: 0', 0],
+    ['START\nEND\nREPORT Duration: 3 ms', 0],
+  ])('%j', (log, count) => {
+    expect(errorLines(log)).toHaveLength(count);
+  });
+});
+
+describe('the way back to a snapshot', () => {
+  const before: Snapshot = {
+    existed: true,
+    status: 'CREATE_COMPLETE',
+    changedAt: 't0',
+    templateKey: 'k',
+    parameters: [],
+    tags: [],
+  };
+  const none: Snapshot = { existed: false, parameters: [], tags: [] };
+  it.each([
+    [undefined, { status: 'UPDATE_COMPLETE', changedAt: 't1' }, 'nothing'],
+    [before, { status: 'CREATE_COMPLETE', changedAt: 't0' }, 'nothing'],
+    [before, { status: 'UPDATE_COMPLETE', changedAt: 't1' }, 'redeploy'],
+    [before, { status: 'UPDATE_IN_PROGRESS', changedAt: 't1' }, 'wait'],
+    [before, { status: 'UPDATE_ROLLBACK_COMPLETE', changedAt: 't1' }, 'nothing'],
+    [before, { status: 'UPDATE_ROLLBACK_FAILED', changedAt: 't1' }, 'continue-rollback'],
+    [before, undefined, 'stuck'],
+    [none, undefined, 'nothing'],
+    [none, { status: 'REVIEW_IN_PROGRESS', changedAt: 't1' }, 'delete'],
+    [none, { status: 'ROLLBACK_COMPLETE', changedAt: 't1' }, 'delete'],
+    [none, { status: 'CREATE_COMPLETE', changedAt: 't1' }, 'delete'],
+    [none, { status: 'DELETE_IN_PROGRESS', changedAt: 't1' }, 'wait'],
+    [none, { status: 'DELETE_FAILED', changedAt: 't1' }, 'stuck'],
+  ] as const)('%j from %j: %s', (snapshot, now, step) => {
+    expect(restoreStep(snapshot, now)).toBe(step);
+  });
+});
+
+describe('the template that is deployed', () => {
+  const arn = 'arn:aws:lambda:us-east-1:1:layer:s-l:3';
+  const deployment = {
+    layers: new Map([['L', arn]]),
+    functions: new Map([['F', { bucket: 'b', key: 'k', versionId: 'v' }]]),
+  };
+  it('has built code and published layers in it, and nothing else changed', () => {
+    const template = {
+      Globals: { Function: { Layers: [{ Ref: 'L' }] } },
+      Resources: {
+        L: { Type: 'AWS::Serverless::LayerVersion' },
+        F: {
+          Type: 'AWS::Serverless::Function',
+          Properties: { CodeUri: 'f/', Layers: [{ 'Fn::Sub': '${L}' }] },
+        },
+        T: { Type: 'AWS::SNS::Topic', Properties: { DisplayName: { Ref: 'P' } } },
+      },
+      Outputs: {
+        Layer: { Value: { Ref: 'L' } },
+        Text: { Value: { 'Fn::Sub': ['${L} ${x}', { x: { Ref: 'L' } }] } },
+      },
+    };
+    expect(deployableTemplate(template, deployment)).toEqual({
+      Globals: { Function: { Layers: [arn] } },
+      Resources: {
+        F: {
+          Type: 'AWS::Serverless::Function',
+          Properties: { CodeUri: { Bucket: 'b', Key: 'k', Version: 'v' }, Layers: [{ 'Fn::Sub': arn }] },
+        },
+        T: { Type: 'AWS::SNS::Topic', Properties: { DisplayName: { Ref: 'P' } } },
+      },
+      Outputs: { Layer: { Value: arn }, Text: { Value: { 'Fn::Sub': [`${arn} \${x}`, { x: arn }] } } },
+    });
+  });
+});
+
+describe('names', () => {
+  it.each([
+    ['projects/shop.zip', 'shop'],
+    ['projects/shop/2024-05.zip', 'shop'],
+    ['projects/shop/a/b.zip', undefined],
+    ['projects/../x.zip', undefined],
+    ['uploads/shop.zip', undefined],
+    ['projects/1shop.zip', undefined],
+  ])('of the stack of %s', (key, name) => {
+    expect(stackNameOfKey(key)).toBe(name);
+  });
+
+  it('of a release sort by time and are the same for each retry', () => {
+    const id = releaseId('2024-05-06T07:08:09.123Z', 'execution-1');
+    expect(id).toMatch(/^20240506t070809z-[0-9a-f]{8}$/);
+    expect(releaseId('2024-05-06T07:08:09.123Z', 'execution-1')).toBe(id);
+    expect(releaseId('2024-05-06T07:08:10.000Z', 'a') > id).toBe(true);
+  });
+
+  it('of probes are names that Lambda takes, and one a function', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (one, two) => {
+        fc.pre(one !== two);
+        const names = [one, two].map((name) => probeName({ id: 'r' }, name));
+        for (const name of names) expect(name).toMatch(/^plimsoll-probe-[0-9a-f]{24}$/);
+        expect(names[0]).not.toBe(names[1]);
+      }),
+    );
+  });
+});
+
+describe('the input of an execution', () => {
+  it('needs an object, has defaults for the rest, and knows no other key', () => {
+    expect(startSchema.parse({ source: { bucket: 'buc', key: 'k' } })).toEqual({
+      source: { bucket: 'buc', key: 'k' },
+      parameters: {},
+      rollback: true,
+    });
+    expect(startSchema.safeParse({ source: { bucket: 'buc', key: 'k' }, stack: 'x' }).success).toBe(false);
+    expect(startSchema.safeParse({}).success).toBe(false);
+  });
+});
+
+describe('the APIs of a stack', () => {
+  it('are found with their stages, REST and HTTP', () => {
+    const resources = [
+      { logicalId: 'ServerlessRestApi', physicalId: 'abc', type: 'AWS::ApiGateway::RestApi' },
+      { logicalId: 'ServerlessRestApiProdStage', physicalId: 'Prod', type: 'AWS::ApiGateway::Stage' },
+      { logicalId: 'Shop', physicalId: 'def', type: 'AWS::ApiGatewayV2::Api' },
+      { logicalId: 'ShopApiGatewayDefaultStage', physicalId: '$default', type: 'AWS::ApiGatewayV2::Stage' },
+    ];
+    const stages = stagesOf(resources);
+    expect(stages.map((stage) => stageUrl(stage, 'eu-west-1', '/x?y=1'))).toEqual([
+      'https://abc.execute-api.eu-west-1.amazonaws.com/Prod/x?y=1',
+      'https://def.execute-api.eu-west-1.amazonaws.com/x?y=1',
+    ]);
+  });
+});
+
+describe('alarms and dashboard', () => {
+  const functions = [{ logicalId: 'F', name: 's-F-123', timeoutMs: 10_000 }];
+  it('watch errors, throttles and runs near the time limit', () => {
+    expect(alarmsOf('s', functions).map(({ name, metric, threshold }) => [name, metric, threshold])).toEqual([
+      ['s-F-errors', 'Errors', 1],
+      ['s-F-throttles', 'Throttles', 1],
+      ['s-F-duration', 'Duration', 8000],
+    ]);
+    expect(alarmNames('s', ['F'])).toEqual(['s-F-errors', 's-F-throttles', 's-F-duration']);
+  });
+  it('have widgets that do not overlap', () => {
+    const many = Array.from({ length: 5 }, (_, n) => ({ logicalId: `F${n}`, name: `f${n}`, timeoutMs: 1 }));
+    const { widgets } = JSON.parse(dashboardBody('s', many, 'us-east-1')) as {
+      widgets: { x: number; y: number; width: number; height: number }[];
+    };
+    const cells = widgets.flatMap(({ x, y, width, height }) =>
+      Array.from({ length: width * height }, (_, n) => `${x + (n % width)},${y + Math.floor(n / width)}`),
+    );
+    expect(new Set(cells).size).toBe(cells.length);
+  });
+});
+
+describe('the progress of an execution', () => {
+  const entered = (name: string, at: number, data = '{}', kind = 'Task') => ({
+    type: `${kind}StateEntered`,
+    at,
+    name,
+    data,
+  });
+  const exited = (name: string, at: number, data = '{}', kind = 'Task') => ({
+    type: `${kind}StateExited`,
+    at,
+    name,
+    data,
+  });
+  it('tells layers apart, and the one that failed', () => {
+    const runs = stateRuns([
+      entered('BuildLayer', 1, '{"name":"a"}'),
+      entered('BuildLayer', 2, '{"name":"b"}'),
+      exited('BuildLayer', 3, '{"name":"b","status":"SUCCEEDED"}'),
+      { type: 'TaskFailed', at: 4 },
+      exited('BuildLayer', 4, '{"name":"a"}'),
+      entered('ExplainLayer', 5, '{"name":"a"}'),
+    ]);
+    expect(runs.slice(0, 2)).toMatchObject([
+      { item: 'a', status: 'failed', endedAt: 4 },
+      { item: 'b', status: 'done', startedAt: 2, endedAt: 3 },
+    ]);
+  });
+  it('tells what failed from what follows', () => {
+    const runs = stateRuns([
+      entered('SmokeTest', 1),
+      exited('SmokeTest', 2, '{"Error":"x"}'),
+      entered('Restore?', 2, '{}', 'Choice'),
+      exited('Restore?', 2, '{}', 'Choice'),
+      entered('Restore', 3),
+    ]);
+    expect(runs.map(({ state, status }) => [state, status])).toEqual([
+      ['SmokeTest', 'failed'],
+      ['Restore?', 'done'],
+      ['Restore', 'running'],
+    ]);
+  });
+});
+
+describe('a failure', () => {
+  it.each([
+    [{ Error: 'E', Cause: '{"errorMessage": "why", "trace": []}' }, 'why'],
+    [{ Error: 'E', Cause: 'plain' }, 'plain'],
+    [{ Error: 'E', Cause: '{"Build": {}}' }, '{"Build": {}}'],
+  ])('%j', (failure, message) => {
+    expect(failureMessage(failure)).toBe(message);
+  });
+});

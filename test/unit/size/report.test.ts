@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import {
+  distinctBytes,
+  explainChecks,
+  kindOf,
+  type MeasuredArtifact,
+  megabytes,
+  packageOf,
+  sizeReport,
+} from '../../../core/size/report.ts';
+
+const MB = 1_000_000;
+const artifact = (
+  kind: 'layer' | 'function',
+  name: string,
+  files: [string, number, number?][],
+): MeasuredArtifact => ({
+  kind,
+  name,
+  zipped: 1,
+  files: files.map(([path, bytes, crc32 = bytes]) => ({ path, bytes, crc32 })),
+});
+const fn = (name: string, layers: string[], foreignLayers = 0) => ({
+  logicalId: name,
+  name,
+  key: '',
+  distributions: [],
+  sources: [],
+  services: [],
+  layers,
+  foreignLayers,
+  handler: 'app.handler',
+  environment: {},
+  smoke: [],
+});
+const budgets = (layers = {}, functions = {}, total = 200 * MB) => ({ layers, functions, total });
+
+describe('the size report', () => {
+  it('says what is too big, by how much, and what takes the space', () => {
+    const artifacts = [
+      artifact('layer', 'core', [
+        ['python/numpy/a.so', 60 * MB, 1],
+        ['python/pandas/b.so', 50 * MB, 2],
+        ['python/numpy.libs/c.so', 5 * MB, 3],
+      ]),
+    ];
+    const report = sizeReport({ budgets: budgets({ core: 100 * MB }), functions: [] }, artifacts);
+    expect(explainChecks(report)).toEqual([
+      'layer core is 115.0 MB, 15.0 MB over its budget of 100.0 MB (numpy 65.0 MB, pandas 50.0 MB)',
+    ]);
+  });
+
+  it('takes a budget for a bound that must not be reached', () => {
+    const check = (bytes: number) =>
+      explainChecks(
+        sizeReport({ budgets: budgets({ core: 10 * MB }), functions: [] }, [
+          artifact('layer', 'core', [['a', bytes]]),
+        ]),
+      );
+    expect(check(10 * MB - 1)).toEqual([]);
+    expect(check(10 * MB)).toHaveLength(1);
+  });
+
+  it("holds each function with its layers against Lambda's own limits", () => {
+    const artifacts = [
+      artifact('layer', 'a', [['x', 200 * MB, 1]]),
+      artifact('layer', 'b', [['y', 62 * MB, 2]]),
+      artifact('function', 'F', [['z', 144_001, 3]]),
+    ];
+    const over = sizeReport(
+      { budgets: budgets({}, {}, 900 * MB), functions: [fn('F', ['a', 'b'])] },
+      artifacts,
+    );
+    expect(explainChecks(over)).toEqual([
+      expect.stringMatching(
+        /^function F with its layers is 262\.144001 MB, .* over Lambda's limit of 262\.144 ?/,
+      ),
+    ]);
+    const many = sizeReport({ budgets: budgets(), functions: [fn('F', ['a'], 5)] }, [
+      artifact('function', 'F', []),
+    ]);
+    expect(explainChecks(many)).toEqual(['function F uses 6 layers, Lambda takes 5']);
+  });
+
+  it('counts each distinct file of the whole once', () => {
+    const same: [string, number, number] = ['python/six.py', 100, 7];
+    expect(
+      distinctBytes([artifact('layer', 'a', [same]), artifact('layer', 'b', [same, ['other', 100, 8]])]),
+    ).toBe(200);
+  });
+});
+
+describe('a file', () => {
+  it.each([
+    ['python/numpy/core/x.so', 'numpy', 'native'],
+    ['python/numpy.libs/libopenblas.so.3', 'numpy', 'native'],
+    ['python/six.pyc', 'six', 'bytecode'],
+    ['python/pandas-2.0.3.dist-info/METADATA', 'pandas', 'data'],
+    ['app.py', 'app', 'source'],
+    ['python/_x.cpython-311-x86_64-linux-gnu.so', '_x', 'native'],
+  ])('%s belongs to %s and is %s', (path, name, kind) => {
+    expect(packageOf(path)).toBe(name);
+    expect(kindOf(path)).toBe(kind);
+  });
+
+  it('has a size that people read', () => {
+    expect([megabytes(134_849_272), megabytes(5276), megabytes(0)]).toEqual(['134.8 MB', '5.3 kB', '0.0 kB']);
+  });
+});
