@@ -4,7 +4,7 @@ const AWS_TIMEOUT_MS = 300_000;
 
 export default defineConfig({
   test: {
-    reporters: process.env['CI'] ? ['verbose'] : ['default'],
+    reporters: [process.env['CI'] ? 'verbose' : 'default', 'test/support/closing-line.ts'],
     projects: [
       {
         test: {

@@ -16,6 +16,9 @@ declare module 'vitest' {
   }
 }
 
+// Node 20 is the floor of this project; what the SDK says of it is no news in a test's output.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
+
 /** One fresh embedded AWS, with the pipeline in it and IAM enforced, for all tests that need one. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = join(STATE, 'test-aws');
