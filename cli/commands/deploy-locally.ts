@@ -81,7 +81,12 @@ export async function deployLocally(options: LocalOptions): Promise<number> {
     // What fails because the embedded AWS was ended under it is no news.
     const released = release().catch((error: unknown) => (isStopped ? INTERRUPTED : Promise.reject(error)));
     const code = await Promise.race([released, stopped]);
-    if (!options.keep || isStopped) return code;
+    if (isStopped) return code;
+    if (!options.keep) {
+      if (!options.json)
+        console.log(dim('The embedded AWS ends here; with --keep it stays, for you to call it.'));
+      return code;
+    }
     console.error(`\nThe embedded AWS stays at ${aws?.endpoint} until Ctrl-C.`);
     await stopped;
     return code;

@@ -168,8 +168,8 @@ export async function deploy(options: DeployOptions, place: Place): Promise<numb
       green(`Released ${output.release.id} in ${duration(ms)}; ${output.smoke.length} smoke tests passed.`),
     );
     for (const [name, value] of Object.entries(urls)) console.log(`  ${name}: ${value}`);
-    const checked = project.config.smoke.endpoints[0];
-    if (checked) console.log(`  try it: ${examplesOf(Object.values(urls), checked.get)}`);
+    const answer = await firstAnswer(Object.values(urls), project.config.smoke.endpoints[0]?.get);
+    if (answer) console.log(`  ${answer}`);
     return 0;
   } finally {
     await rm(workdir, { recursive: true, force: true });
@@ -180,9 +180,12 @@ export async function deploy(options: DeployOptions, place: Place): Promise<numb
 const EXIT_TWO =
   /^(InvalidInput|Project|Template|UnsupportedProject|UnsafeArchive|Resolution|ToolMissing|Prerequisite|AlreadyStarted)Error$/;
 
-/** A complete command for the first endpoint that was tested, when one of the stack's outputs is its address. */
-function examplesOf(values: readonly string[], get: string): string {
-  const path = get.split('?')[0] ?? get;
-  const base = values.find((value) => value.endsWith(path));
-  return base ? `curl '${base}${get.slice(path.length)}'` : `GET ${get}`;
+/** What the first endpoint that was tested answers now, when one of the stack's outputs is its address. */
+async function firstAnswer(values: readonly string[], get: string | undefined): Promise<string | undefined> {
+  const path = get?.split('?')[0];
+  const base = path && values.find((value) => value.endsWith(path));
+  if (!get || !path || !base) return undefined;
+  const url = `${base}${get.slice(path.length)}`;
+  const response = await fetch(url);
+  return `curl '${url}' answers ${response.status}:\n    ${(await response.text()).slice(0, 500)}`;
 }
