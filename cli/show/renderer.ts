@@ -3,4 +3,6 @@ export const rendererOf = (json: boolean) => ({
   renderer: 'default' as const,
   fallbackRenderer: 'simple' as const,
   silentRendererCondition: json,
+  // Ctrl-C belongs to the command, which has an embedded AWS to end; listr2 would exit at once.
+  registerSignalListeners: false,
 });

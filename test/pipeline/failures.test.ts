@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { get, readArtifact, records, release, stateOf } from '../support/aws.ts';
+import { get, pipeline, readArtifact, records, release, s3, stateOf } from '../support/aws.ts';
+import { writeZipWith } from '../support/hostile-zip.ts';
 import { BASE, changed, type Files, projectZip } from '../support/project.ts';
 
 const STACK = 'kept';
@@ -185,5 +187,37 @@ describe('what is kept of a failed release', () => {
     );
     expect(report.checks).toContainEqual(expect.objectContaining({ subject: 'whole release', ok: false }));
     expect(end.message).toContain('whole release is');
+  });
+});
+
+describe('an artifact that somebody changed in the bucket', () => {
+  const keyOf = async (what: string) => {
+    const { Contents = [] } = await s3.send(
+      new ListObjectsV2Command({ Bucket: pipeline.ArtifactBucket, Prefix: 'functions/Hello/' }),
+    );
+    return Contents.map(({ Key = '' }) => Key).find((key) => key.endsWith(what)) ?? '';
+  };
+
+  it.each([
+    ['climbs out of its folder', [{ name: '../evil.py', text: 'x' }]],
+    ['is a link or a special file', [{ name: 'app.py', text: '/etc/passwd', mode: 0o120777 }]],
+    ['is not what its manifest describes', [{ name: 'app.py', text: 'import evil' }]],
+  ])('so that it %s is refused before anything is deployed', async (says, entries) => {
+    // The only artifacts of this name that are in the bucket under the key of the unchanged project.
+    const first = await release('tampered', await projectZip({ 'functions/hello/extra.txt': says }));
+    expect(first.status, first.message).toBe('SUCCEEDED');
+    const before = await stateOf('tampered');
+    const plan = JSON.parse(
+      await readArtifact(`releases/tampered/${(first.output['release'] as { id: string }).id}/plan.json`),
+    );
+    const key = `functions/Hello/${plan.functions[0].key}/function.zip`;
+    expect(await keyOf(`${plan.functions[0].key}/function.zip`)).toBe(key);
+    await s3.send(
+      new PutObjectCommand({ Bucket: pipeline.ArtifactBucket, Key: key, Body: writeZipWith(entries) }),
+    );
+    const end = await release('tampered', await projectZip({ 'functions/hello/extra.txt': says }));
+    expect(end.error).toBe('UnsafeArchiveError');
+    expect(end.message).toContain(says);
+    expect(await stateOf('tampered')).toEqual(before);
   });
 });
