@@ -37,6 +37,8 @@ export class ResolutionError extends failure('ResolutionError', 2) {}
 export class InstallError extends failure('InstallError', 1) {}
 /** Modules of a built artifact do not import in a clean interpreter. */
 export class ImportCheckError extends failure('ImportCheckError', 1) {}
+/** A workload fails on a tree from which nothing was removed yet. */
+export class WorkloadError extends failure('WorkloadError', 1) {}
 /** An artifact, or the whole release, is larger than its budget or than Lambda's own limit. */
 export class BudgetExceededError extends failure('BudgetExceededError', 1) {}
 /** A tool that the build needs (uv, a Python of the function's version) is missing. */

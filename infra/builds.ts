@@ -12,13 +12,17 @@ import type { Storage } from './storage.ts';
 
 /** The CodeBuild projects, one a buildspec; their source is the command line, which fetches the user's project. */
 export class Builds extends Construct {
-  readonly projects: Record<'ResolveProject' | 'LayerProject' | 'FunctionsProject', Project>;
+  readonly projects: Record<
+    'ResolveProject' | 'OptimiseProject' | 'LayerProject' | 'FunctionsProject',
+    Project
+  >;
 
   constructor(scope: Construct, id: string, storage: Storage) {
     super(scope, id);
     const cli = new Asset(this, 'CommandLine', { path: cliBundle });
     this.projects = {
       ResolveProject: this.project('Resolve', 'resolve', storage, cli, Duration.minutes(15)),
+      OptimiseProject: this.project('Optimise', 'optimise', storage, cli, Duration.minutes(45)),
       LayerProject: this.project('Layer', 'layer', storage, cli, Duration.minutes(45)),
       FunctionsProject: this.project('Functions', 'functions', storage, cli, Duration.minutes(45)),
     };
@@ -53,6 +57,7 @@ export class Builds extends Construct {
           artifacts.arnForObjects('layers/*'),
           artifacts.arnForObjects('functions/*'),
           artifacts.arnForObjects('releases/*'),
+          artifacts.arnForObjects('decisions/*'),
         ],
       },
       {

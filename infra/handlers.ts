@@ -78,7 +78,11 @@ export class Handlers extends Construct {
           onStacks('DescribeStacks'),
         ],
       },
-      Plan: { file: 'plan', environment: bucket, permissions: read('releases', 'layers', 'functions') },
+      Plan: {
+        file: 'plan',
+        environment: bucket,
+        permissions: [...read('releases', 'layers', 'functions', 'decisions'), write],
+      },
       ExplainBuildFailure: {
         file: 'explain-build-failure',
         environment: bucket,

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { Listr, type ListrTask } from 'listr2';
 import type { Manifest } from '../../core/build/manifest.ts';
 import { uv } from '../../core/build/uv.ts';
-import { Workspace, type WorkspaceArtifact } from '../../core/build/workspace.ts';
+import { decidedPlan, Workspace, type WorkspaceArtifact } from '../../core/build/workspace.ts';
 import { BudgetExceededError } from '../../core/errors.ts';
 import { loadProject, type Project } from '../../core/project/project.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
@@ -105,6 +105,19 @@ function buildTasks(options: Options, root: string): ListrTask<Context>[] {
       title: 'Resolve requirements',
       task: async (context) => {
         context.plan = await planProject(context.project);
+      },
+    },
+    {
+      title: 'Trace, trim and prove',
+      task: async (context, task) => {
+        const begin = performance.now();
+        const onStep = (step: string) => {
+          task.output = step;
+        };
+        const { plan, reused } = await decidedPlan(root, context.plan, folder, onStep);
+        context.plan = plan;
+        const how = `${plan.mode}, ${reused ? 'unchanged' : duration(performance.now() - begin)}`;
+        task.title = `Trace, trim and prove ${dim(how)}`;
         context.workspace = new Workspace(root, context.plan, folder, {
           step: (_kind, name, step) => {
             const line = lines.get(name);
@@ -203,27 +216,19 @@ async function build(options: Options): Promise<void> {
   console.log('Next: plimsoll deploy --local, or plimsoll deploy');
 }
 
-const summary = ({
-  kind,
-  name,
-  key,
-  bytes,
-  installedBytes,
-  zip,
-  distributions,
-  removed,
-  imports,
-  notes,
-}: Manifest) => ({ kind, name, key, bytes, installedBytes, zip, distributions, removed, imports, notes });
+const summary = ({ files: _files, modules: _modules, ...rest }: Manifest) => rest;
 
 /** What went into an artifact and what was removed, with the reasons. */
 function details(manifest: Manifest): string {
   const lines = [
     `${manifest.kind} ${manifest.name}: ${manifest.distributions.map(({ name, version }) => `${name} ${version}`).join(', ') || 'no distributions'}`,
-    ...manifest.removed.map(
-      ({ distribution, reason, files, bytes }) =>
-        `  - ${megabytes(bytes)} in ${files} files of ${distribution}: ${reason}`,
-    ),
+    ...manifest.steps.flatMap(({ step, removed, putBack }) => [
+      ...removed.map(
+        ({ distribution, reason, files, bytes }) =>
+          `  ${step}: ${megabytes(bytes)} less in ${files} files of ${distribution}: ${reason}`,
+      ),
+      ...putBack.map(({ path, broke }) => `  ${step}: put back ${path}, since without it ${broke}`),
+    ]),
     ...manifest.imports.map(({ module, ms }) => `  import ${module}: ${duration(ms)}`),
     ...manifest.notes.map((note) => `  note: ${note}`),
   ];

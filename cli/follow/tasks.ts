@@ -8,6 +8,7 @@ import type { Follower } from './follower.ts';
 const TITLES: readonly (readonly [state: string, title: string])[] = [
   ['Prerequisites', 'Check prerequisites'],
   ['Resolve', 'Resolve requirements'],
+  ['Optimise', 'Trace, trim and prove'],
   ['Plan', 'Plan'],
   ['BuildLayers', 'Build layers'],
   ['BuildFunctions', 'Build functions'],

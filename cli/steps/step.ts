@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildContext, buildFunction, buildLayer } from '../../core/build/planned.ts';
 import { InvalidInputError } from '../../core/errors.ts';
+import { decide } from '../../core/optimise/decide.ts';
 import { loadProject } from '../../core/project/project.ts';
 import { planProject } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
@@ -10,7 +11,7 @@ import { megabytes } from '../../core/size/report.ts';
 import { Remote } from './remote.ts';
 
 /** What a CodeBuild project of the pipeline does. */
-export const STEPS = ['resolve', 'layer', 'functions'] as const;
+export const STEPS = ['resolve', 'optimise', 'layer', 'functions'] as const;
 export type Step = (typeof STEPS)[number];
 
 const say = (line: string) => console.log(line);
@@ -24,6 +25,17 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   for (const layer of plan.layers) {
     const list = layer.distributions.map(({ name, version }) => `${name}==${version}`).join(', ');
     say(`layer ${layer.name} (wave ${layer.wave}): ${list || 'files only'}`);
+  }
+}
+
+async function optimise(remote: Remote, workdir: string): Promise<void> {
+  const plan = await remote.readPlan();
+  const root = await remote.fetchProject(workdir);
+  const decisions = await decide({ root, plan, workdir: join(workdir, 'optimise'), onStep: say });
+  await remote.writeText(keys.decisions(plan.decisionsKey), JSON.stringify(decisions));
+  for (const [name, { steps }] of Object.entries({ ...decisions.layer, ...decisions.function })) {
+    for (const { step, putBack } of steps)
+      for (const { path, broke } of putBack) say(`${name}: ${step}: put back ${path}: ${broke}`);
   }
 }
 
@@ -79,6 +91,7 @@ export async function runStep(step: Step, artifact: string | undefined): Promise
   const workdir = await mkdtemp(join(tmpdir(), `plimsoll-${step}-`));
   try {
     if (step === 'resolve') await resolve(remote, workdir);
+    else if (step === 'optimise') await optimise(remote, workdir);
     else if (step === 'functions') await functions(remote, workdir);
     else if (artifact) await layer(remote, workdir, artifact);
     else throw new InvalidInputError('environment variable ARTIFACT is not set; it names the layer to build');

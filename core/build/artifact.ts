@@ -1,13 +1,14 @@
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ImportCheckError } from '../errors.ts';
+import type { Decisions } from '../optimise/decisions.ts';
+import { smaller } from '../optimise/native.ts';
 import { compileTree } from './bytecode.ts';
 import { type ImportResult, importModules, topLevelModules } from './imports.ts';
 import { type Installed, install } from './install.ts';
 import type { Manifest } from './manifest.ts';
 import type { Distribution, Target } from './resolve.ts';
-import { planRemovals, type Removal, type ServicesInUse } from './rules.ts';
 import { listTree, type TreeFile, totalBytes } from './tree.ts';
 import { findPython } from './uv.ts';
 import { writeZip } from './zip.ts';
@@ -24,7 +25,7 @@ export interface ArtifactSpec {
   mount: string;
   /** Files of the project that the artifact ships, from where to what name in the zip. */
   sources: readonly { from: string; to: string }[];
-  services: ServicesInUse;
+  decisions: Decisions;
   /** Modules beyond the distributions' own that must import. */
   modules: readonly string[];
   environment?: Readonly<Record<string, string>>;
@@ -43,33 +44,28 @@ export interface Built {
 /** Names the step that begins, for live progress. */
 export type OnStep = (step: string) => void;
 
-async function copySources(spec: ArtifactSpec, tree: string): Promise<void> {
-  for (const { from, to } of spec.sources) {
+/** Puts files of the project into a tree. */
+export async function copySources(sources: ArtifactSpec['sources'], tree: string): Promise<void> {
+  for (const { from, to } of sources) {
     const target = join(tree, to);
     await mkdir(dirname(target), { recursive: true });
     await copyFile(from, target);
   }
 }
 
-/** Removes files and answers what went, per distribution and reason. */
-async function trim(
-  libraries: string,
-  removals: readonly Removal[],
-  sizes: ReadonlyMap<string, number>,
-): Promise<Manifest['removed']> {
-  const summary = new Map<string, Manifest['removed'][number]>();
-  for (const { path, distribution, reason } of removals) {
-    const bytes = sizes.get(path);
-    if (bytes === undefined) continue;
-    await rm(join(libraries, path));
-    const key = `${distribution}\0${reason}`;
-    const entry = summary.get(key) ?? { distribution, reason, files: 0, bytes: 0 };
-    summary.set(key, { ...entry, files: entry.files + 1, bytes: entry.bytes + bytes });
+/** Does to a tree what the optimiser has decided. */
+async function trim(libraries: string, { remove, compact }: Decisions): Promise<void> {
+  for (const path of remove) await rm(join(libraries, path));
+  for (const path of compact) {
+    const result = smaller(await readFile(join(libraries, path)));
+    if (result) await writeFile(join(libraries, path), result.bytes);
   }
-  return [...summary.values()].sort((a, b) => b.bytes - a.bytes);
 }
 
 const machine = () => (arch() === 'arm64' ? 'arm64' : 'x86_64');
+
+/** Whether this machine runs the target's code. */
+export const canRun = ({ architecture }: Target): boolean => architecture === machine();
 
 function report(spec: ArtifactSpec, results: readonly ImportResult[]): void {
   const failed = results.filter(({ kind }) => kind === 'import');
@@ -113,15 +109,11 @@ export async function buildArtifact(
   onStep('install');
   const installed = await install(spec.distributions, libraries, spec.target);
   const installedSizes = sizesOf(await listTree(libraries));
-  await copySources(spec, tree);
+  await copySources(spec.sources, tree);
   const installedBytes = totalBytes(await listTree(tree));
 
   onStep('trim');
-  const removed = await trim(
-    libraries,
-    installed.flatMap((one) => planRemovals(one, spec.services)),
-    installedSizes,
-  );
+  await trim(libraries, spec.decisions);
 
   onStep('bytecode');
   const interpreter = await findPython(spec.target.python, workdir);
@@ -135,8 +127,8 @@ export async function buildArtifact(
 
   onStep('imports');
   const modules = [...new Set([...installed.flatMap(topLevelModules), ...spec.modules])];
-  const canRun = spec.target.architecture === machine();
-  const imports = canRun
+  const runs = canRun(spec.target);
+  const imports = runs
     ? await importModules({
         interpreter,
         paths: [libraries, ...spec.beside],
@@ -165,12 +157,12 @@ export async function buildArtifact(
     installedBytes,
     files: files.map(({ path, bytes }) => [path, bytes]),
     distributions: distributionSizes(installed, installedSizes),
-    removed,
+    steps: spec.decisions.steps,
     bytecode,
     modules,
     imports: imports.map(({ module, ms }) => ({ module, ms })),
     notes: [
-      ...(canRun
+      ...(runs
         ? []
         : [
             `imports not checked: this machine is ${machine()}, the artifact is for ${spec.target.architecture}`,

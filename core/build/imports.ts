@@ -27,7 +27,7 @@ export interface ImportRequest {
 }
 
 /** What module code may rely on in Lambda; credentials that work nowhere, and no way to ask for others. */
-const LAMBDA_ENVIRONMENT = {
+export const LAMBDA_ENVIRONMENT = {
   PATH: '/usr/local/bin:/usr/bin:/bin',
   LC_ALL: 'C.UTF-8',
   AWS_REGION: 'us-east-1',

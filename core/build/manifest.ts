@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { stepReportSchema } from '../optimise/decisions.ts';
 
 /** What an artifact is made of and how it came to be; it stands beside the zip and travels with it. */
 export const manifestSchema = z.object({
@@ -16,9 +17,8 @@ export const manifestSchema = z.object({
   /** Every file, relative to the zip, with its bytes unzipped. */
   files: z.array(z.tuple([z.string(), z.int()])),
   distributions: z.array(z.object({ name: z.string(), version: z.string(), installedBytes: z.int() })),
-  removed: z.array(
-    z.object({ distribution: z.string(), reason: z.string(), files: z.int(), bytes: z.int() }),
-  ),
+  /** What the optimiser has removed, step by step, and what its proof has put back. */
+  steps: z.array(stepReportSchema),
   bytecode: z.object({ compiled: z.int(), skipped: z.record(z.string(), z.string()) }),
   /** All modules that must import: the distributions' own and, of a function, its handler's. */
   modules: z.array(z.string()),

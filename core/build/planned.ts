@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Decisions } from '../optimise/decisions.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { handlerModule } from '../release/plan.ts';
 import { PROBE_FILE } from '../release/probe.ts';
@@ -16,8 +17,19 @@ export interface BuildContext {
   onStep?: OnStep;
 }
 
-const fromRoot = (root: string, { sources }: PlannedLayer | PlannedFunction) =>
+export const fromRoot = (root: string, { sources }: PlannedLayer | PlannedFunction) =>
   sources.map(({ from, to }) => ({ from: join(root, from), to }));
+
+/** What a function ships of the project, and the probe. */
+export const functionSources = (root: string, fn: PlannedFunction) => [
+  ...fromRoot(root, fn),
+  { from: script(PROBE_FILE), to: PROBE_FILE },
+];
+
+function decisionsOf({ name, decisions }: PlannedLayer | PlannedFunction): Decisions {
+  if (!decisions) throw new Error(`${name}: the optimiser has not decided yet`);
+  return decisions;
+}
 
 const librariesOf = (trees: ReadonlyMap<string, string>, names: readonly string[]) =>
   names.flatMap((name) => {
@@ -33,6 +45,7 @@ export function buildLayer(
   return buildArtifact(
     {
       ...layer,
+      decisions: decisionsOf(layer),
       kind: 'layer',
       target: plan.target,
       libraries: 'python',
@@ -54,11 +67,12 @@ export function buildFunction(
   return buildArtifact(
     {
       ...fn,
+      decisions: decisionsOf(fn),
       kind: 'function',
       target: plan.target,
       libraries: '',
       mount: '/var/task',
-      sources: [...fromRoot(root, fn), { from: script(PROBE_FILE), to: PROBE_FILE }],
+      sources: functionSources(root, fn),
       modules: [handlerModule(fn.handler)],
       beside: librariesOf(trees, fn.layers),
     },

@@ -1,7 +1,9 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decide } from '../optimise/decide.ts';
+import { projectDecisionsSchema } from '../optimise/decisions.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
-import { wavesOf } from '../release/plan.ts';
+import { wavesOf, withDecisions } from '../release/plan.ts';
 import type { OnStep } from './artifact.ts';
 import { type Manifest, manifestSchema } from './manifest.ts';
 import { buildFunction, buildLayer } from './planned.ts';
@@ -34,6 +36,28 @@ async function dropOlder(parent: string, keep: string): Promise<void> {
       .filter((name) => name !== keep)
       .map((name) => rm(join(parent, name), { recursive: true, force: true })),
   );
+}
+
+/** The plan with the optimiser's decisions: those that lie in the folder, or new ones. */
+export async function decidedPlan(
+  root: string,
+  plan: BuildPlan,
+  folder: string,
+  onStep: OnStep,
+): Promise<{ plan: BuildPlan; reused: boolean }> {
+  const parent = join(folder, 'decisions');
+  const file = join(parent, `${plan.decisionsKey}.json`);
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text !== undefined)
+    return { plan: withDecisions(plan, projectDecisionsSchema.parse(JSON.parse(text))), reused: true };
+  const workdir = join(folder, 'optimise');
+  await rm(workdir, { recursive: true, force: true });
+  const decisions = await decide({ root, plan, workdir, onStep });
+  await mkdir(parent, { recursive: true });
+  await writeFile(`${file}.new`, JSON.stringify(decisions));
+  await rename(`${file}.new`, file);
+  await dropOlder(parent, `${plan.decisionsKey}.json`);
+  return { plan: withDecisions(plan, decisions), reused: false };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ProjectError } from '../errors.ts';
+import { modeSchema } from '../optimise/decisions.ts';
 import { parseYaml, readProjectFile } from './yaml.ts';
 
 export const CONFIG_FILE = 'plimsoll.yaml';
@@ -50,6 +51,12 @@ export const configSchema = z.strictObject({
       total: bytes.optional(),
     })
     .default({ layers: {}, functions: {} }),
+  optimise: z
+    .strictObject({
+      /** @default traced where every function has a smoke event, else rules */
+      mode: modeSchema.optional(),
+    })
+    .default({}),
   /** AWS services whose models botocore keeps, beside those that the code names. @default the list in the rule file */
   botocore: z
     .strictObject({ keep: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]) })

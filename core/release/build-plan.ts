@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { decisionsSchema, modeSchema } from '../optimise/decisions.ts';
 
 /** The shape of a build plan as it travels, in JSON, from the machine that resolves to those that build and deploy. */
 
@@ -12,13 +13,15 @@ const distribution = z.object({
 const artifact = z.object({
   logicalId: z.string(),
   name: z.string().regex(/^[A-Za-z0-9_-]{1,140}$/),
-  /** Content hash of everything that the artifact is built from. */
+  /** Content hash of everything that the artifact is built from, decisions included once they are there. */
   key: z.string().regex(/^[0-9a-f]{64}$/),
   distributions: z.array(distribution),
   /** Files of the project that it ships: path in the project, name in the zip. */
   sources: z.array(z.object({ from: z.string(), to: z.string() })),
   /** AWS services whose models it keeps. */
   services: z.union([z.array(z.string()), z.literal('all')]),
+  /** What the optimiser has decided; missing until it has. */
+  decisions: decisionsSchema.optional(),
 });
 
 const layer = artifact.extend({
@@ -41,6 +44,9 @@ const fn = artifact.extend({
 
 export const buildPlanSchema = z.object({
   target: z.object({ python: z.string().regex(/^3\.\d+$/), architecture: z.enum(['x86_64', 'arm64']) }),
+  mode: modeSchema,
+  /** Content hash of all that the decisions follow from: where they are found when nothing of it has changed. */
+  decisionsKey: z.string().regex(/^[0-9a-f]{64}$/),
   layers: z.array(layer),
   functions: z.array(fn),
   /** In bytes, unzipped; total counts each distinct byte once. */

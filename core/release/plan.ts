@@ -6,12 +6,13 @@ import { readRequirements } from '../build/requirements.ts';
 import { closure, type Distribution, resolveSets, type Target } from '../build/resolve.ts';
 import { findServices, RULE_FILES, type ServicesInUse } from '../build/rules.ts';
 import { isLeftover, listTree } from '../build/tree.ts';
+import type { Decisions, Mode, ProjectDecisions } from '../optimise/decisions.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
 import { budgetsOf } from '../size/budget.ts';
 import type { BuildPlan, PlannedArtifact, PlannedFunction, PlannedLayer } from './build-plan.ts';
 
 /** Raise it when the same input would be built into other bytes. */
-const BUILD_FORMAT = 1;
+const BUILD_FORMAT = 2;
 
 type SourceFile = PlannedArtifact['sources'][number];
 
@@ -174,14 +175,51 @@ export async function planProject(project: Project): Promise<BuildPlan> {
   const functions = await Promise.all(
     project.functions.map((fn) => planFunction(project, fn, layers, target)),
   );
+  const mode = modeOf(project);
+  const inputs = [
+    BUILD_FORMAT,
+    mode,
+    layers.map(({ key }) => key),
+    functions.map(({ key, smoke }) => [key, smoke]),
+  ];
   return {
     target,
+    mode,
+    decisionsKey: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),
     layers,
     functions,
     budgets: budgetsOf(project),
     endpoints: project.config.smoke.endpoints,
   };
 }
+
+/** `traced` needs to know what the functions do: each must have a smoke event. plimsoll.yaml decides otherwise. */
+function modeOf({ config, functions }: Project): Mode {
+  if (config.optimise.mode !== undefined) return config.optimise.mode;
+  return functions.length > 0 && functions.every(({ smoke }) => smoke.length > 0) ? 'traced' : 'rules';
+}
+
+const decided = <A extends PlannedArtifact>(artifact: A, decisions: Decisions | undefined): A => {
+  if (!decisions) return artifact;
+  const { remove, compact } = decisions;
+  const key = createHash('sha256')
+    .update(JSON.stringify([artifact.key, remove, compact]))
+    .digest('hex');
+  return { ...artifact, key, decisions };
+};
+
+/** The plan with the optimiser's decisions in it. An artifact for which they are the same as before keeps its key. Pure. */
+export function withDecisions(plan: BuildPlan, decisions: ProjectDecisions): BuildPlan {
+  return {
+    ...plan,
+    layers: plan.layers.map((layer) => decided(layer, decisions.layer[layer.name])),
+    functions: plan.functions.map((fn) => decided(fn, decisions.function[fn.name])),
+  };
+}
+
+/** Whether the optimiser has decided. */
+export const isDecided = ({ layers, functions }: BuildPlan): boolean =>
+  [...layers, ...functions].every(({ decisions }) => decisions !== undefined);
 
 /** Layers by wave: those of one wave can be built side by side. */
 export function wavesOf(layers: readonly PlannedLayer[]): PlannedLayer[][] {

@@ -63,6 +63,7 @@ export const keys = {
   sizes: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/sizes.json`,
   failure: (release: Pick<Release, 'id' | 'stackName'>, step: string) =>
     `${keys.folder(release)}/failures/${step}.json`,
+  decisions: (decisionsKey: string) => `decisions/${decisionsKey}.json`,
   zip: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/${kind}.zip`,
   manifest: (kind: 'layer' | 'function', name: string, key: string) =>
     `${kind}s/${name}/${key}/manifest.json`,

@@ -121,7 +121,7 @@ describe('the pipeline stack', () => {
   });
 
   it('has a CodeBuild project a buildspec, none privileged', () => {
-    template.resourceCountIs('AWS::CodeBuild::Project', 3);
+    template.resourceCountIs('AWS::CodeBuild::Project', 4);
     template.allResourcesProperties('AWS::CodeBuild::Project', {
       Environment: { PrivilegedMode: false },
       Artifacts: { Type: 'NO_ARTIFACTS' },

@@ -31,7 +31,7 @@ const spec = (distributions: Distribution[], more: Partial<ArtifactSpec> = {}): 
   libraries: 'python',
   mount: '/opt',
   sources: [],
-  services: [],
+  decisions: { remove: [], compact: [], steps: [] },
   modules: [],
   beside: [],
   ...more,
@@ -76,12 +76,6 @@ describe('a built layer', () => {
     const files = await listTree(tree);
     expect(manifest.files).toEqual(files.map(({ path, bytes }) => [path, bytes]));
     expect(manifest.bytes).toBe(files.reduce((sum, { bytes }) => sum + bytes, 0));
-    expect(manifest.bytes).toBeLessThan(manifest.installedBytes);
-    expect(
-      manifest.removed.every(
-        ({ reason, bytes, files: count }) => reason.length > 10 && bytes > 0 && count > 0,
-      ),
-    ).toBe(true);
     expect(manifest.imports).toMatchObject([{ module: 'numpy', ms: expect.any(Number) }]);
     expect(manifest.distributions).toMatchObject([{ name: 'numpy', version: '1.24.3' }]);
   });

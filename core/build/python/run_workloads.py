@@ -1,0 +1,81 @@
+"""Runs what a function is known to do, in a clean interpreter that sees given folders only, and says how each went.
+
+Run with -I -S. Reads from standard input:
+{"paths": [folders], "modules": [names], "handler": "module.function" or null, "events": [{"name", "event"}], "trace": bool}
+Writes one JSON line {"name", "ok", "kind", "error", "answer"} an import or event, preceded by {"name", "started": true}, so
+that a crash names its culprit; last, {"done": true} and, with trace, {"opened": [...], "modules": {...}}: every file that was
+opened below the folders, every library that was mapped, and each module's file.
+"""
+
+import importlib
+import json
+import os
+import sys
+import types
+
+
+class Context:
+    """What handlers read of Lambda's context object."""
+
+    function_name = "workload"
+    function_version = "$LATEST"
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:workload"
+    memory_limit_in_mb = "1769"
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+    log_group_name = "/aws/lambda/workload"
+    log_stream_name = "workload"
+    identity = None
+    client_context = None
+
+    def get_remaining_time_in_millis(self):
+        return 30_000
+
+
+def main():
+    job = json.load(sys.stdin)
+    report = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.path[:0] = job["paths"]
+    opened = set()
+    if job["trace"]:
+        sys.addaudithook(lambda event, args: opened.add(args[0]) if event == "open" and isinstance(args[0], str) else None)
+
+    def say(**line):
+        report.write(json.dumps(line, default=str) + "\n")
+        report.flush()
+
+    def attempt(name, action):
+        say(name=name, started=True)
+        try:
+            say(name=name, ok=True, answer=action())
+        except BaseException as raised:
+            kind = "import" if isinstance(raised, (ImportError, FileNotFoundError)) else "other"
+            say(name=name, ok=False, kind=kind, error=f"{type(raised).__name__}: {raised}")
+
+    for module in job["modules"]:
+        attempt(f"import {module}", lambda name=module: importlib.import_module(name) and None)
+    if job["handler"]:
+        module, _, function = job["handler"].rpartition(".")
+        for event in job["events"]:
+            attempt(f"event {event['name']}", lambda one=event: getattr(importlib.import_module(module.replace("/", ".")), function)(one["event"], Context()))
+    if job["trace"]:
+        with open("/proc/self/maps", encoding="utf-8") as maps:
+            mapped = {line.split(None, 5)[5].strip() for line in maps if len(line.split(None, 5)) == 6}
+        roots = tuple(os.path.join(path, "") for path in job["paths"])
+        real = {os.path.join(os.path.realpath(path), ""): os.path.join(path, "") for path in job["paths"]}
+        for path in mapped:
+            for actual, given in real.items():
+                if path.startswith(actual):
+                    opened.add(given + path[len(actual):])
+        modules = {
+            name: module.__file__
+            for name, module in list(sys.modules.items())
+            if isinstance(module, types.ModuleType) and isinstance(getattr(module, "__file__", None), str) and module.__file__.startswith(roots)
+        }
+        say(opened=sorted(path for path in opened if path.startswith(roots)), modules=modules)
+    say(done=True)
+    report.flush()
+    os._exit(0)
+
+
+main()

@@ -1,0 +1,124 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { canRun, copySources } from '../build/artifact.ts';
+import { topLevelModules } from '../build/imports.ts';
+import { install } from '../build/install.ts';
+import { fromRoot, functionSources } from '../build/planned.ts';
+import { findPython } from '../build/uv.ts';
+import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
+import { handlerModule } from '../release/plan.ts';
+import type { ProjectDecisions } from './decisions.ts';
+import { optimise, type Unit } from './optimise.ts';
+import type { Workload } from './workload.ts';
+
+interface DecideInput {
+  /** Folder of the project. */
+  root: string;
+  plan: BuildPlan;
+  /** An empty folder. */
+  workdir: string;
+  onStep?: (step: string) => void;
+}
+
+async function layerUnit({ root, plan, workdir }: DecideInput, layer: PlannedLayer): Promise<Unit> {
+  const tree = join(workdir, 'layers', layer.name);
+  const libraries = join(tree, 'python');
+  const installed = await install(layer.distributions, libraries, plan.target);
+  await copySources(fromRoot(root, layer), tree);
+  const own = layer.sources.map(({ to }) => to).filter((path) => path.startsWith('python/'));
+  return {
+    kind: 'layer',
+    name: layer.name,
+    libraries,
+    installed,
+    services: layer.services,
+    own: new Set(own.map((path) => path.slice('python/'.length))),
+  };
+}
+
+async function functionUnit({ root, plan, workdir }: DecideInput, fn: PlannedFunction): Promise<Unit> {
+  const libraries = join(workdir, 'functions', fn.name);
+  const installed = await install(fn.distributions, libraries, plan.target);
+  const sources = functionSources(root, fn);
+  await copySources(sources, libraries);
+  return {
+    kind: 'function',
+    name: fn.name,
+    libraries,
+    installed,
+    services: fn.services,
+    own: new Set(sources.map(({ to }) => to)),
+  };
+}
+
+const modulesOf = (units: readonly Unit[]) => [
+  ...new Set(units.flatMap(({ installed }) => installed.flatMap(topLevelModules))),
+];
+
+/** One workload a function, and one for each layer that no function uses: its imports. */
+function workloadsOf(
+  { plan, workdir }: DecideInput,
+  layers: readonly Unit[],
+  functions: readonly Unit[],
+  interpreter: string,
+): Workload[] {
+  const common = { interpreter, bytecodeCache: join(workdir, 'bytecode') };
+  const pick = (names: readonly string[]) =>
+    names.flatMap((name) => layers.find((unit) => unit.name === name) ?? []);
+  const idle = plan.layers.filter(({ name }) => !plan.functions.some((fn) => fn.layers.includes(name)));
+  return [
+    ...plan.functions.map((fn, index): Workload => {
+      const own = functions[index] ? [functions[index]] : [];
+      const seen = [...own, ...pick(fn.layers)];
+      const modules = [...modulesOf(seen), handlerModule(fn.handler)];
+      return {
+        ...common,
+        name: fn.name,
+        paths: seen.map(({ libraries }) => libraries),
+        modules,
+        handler: fn.handler,
+        events: fn.smoke,
+        environment: fn.environment,
+      };
+    }),
+    ...idle.map((layer): Workload => {
+      const seen = pick([layer.name, ...layer.requires]);
+      return {
+        ...common,
+        name: layer.name,
+        paths: seen.map(({ libraries }) => libraries),
+        modules: modulesOf(seen),
+        events: [],
+        environment: {},
+      };
+    }),
+  ];
+}
+
+/**
+ * Installs all artifacts of a plan and decides, by proof, what can go from each.
+ * For a processor that this machine is not, nothing can be run: rules and the loader's view decide alone.
+ * @throws WorkloadError, InstallError, ToolMissingError
+ */
+export async function decide(input: DecideInput): Promise<ProjectDecisions> {
+  const { plan, workdir, onStep = () => {} } = input;
+  await mkdir(workdir, { recursive: true });
+  onStep('install');
+  const [layers, functions, interpreter] = await Promise.all([
+    Promise.all(plan.layers.map((layer) => layerUnit(input, layer))),
+    Promise.all(plan.functions.map((fn) => functionUnit(input, fn))),
+    findPython(plan.target.python, workdir),
+  ]);
+  const runs = canRun(plan.target);
+  try {
+    return await optimise({
+      units: [...layers, ...functions],
+      workloads: runs ? workloadsOf(input, layers, functions, interpreter) : [],
+      mode: runs ? plan.mode : 'rules',
+      workdir,
+      onStep,
+    });
+  } finally {
+    await rm(workdir, { recursive: true, force: true });
+  }
+}

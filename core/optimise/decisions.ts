@@ -1,0 +1,36 @@
+import { z } from 'zod';
+
+/** How far the optimiser goes: `rules` removes what a rule names; `traced` also what no workload has used. */
+export const modeSchema = z.enum(['rules', 'traced']);
+export type Mode = z.infer<typeof modeSchema>;
+
+export const stepReportSchema = z.object({
+  step: z.string(),
+  /** What is less, and why; largest first. */
+  removed: z.array(
+    z.object({ distribution: z.string(), reason: z.string(), files: z.int(), bytes: z.int() }),
+  ),
+  /** Files that the proof has put back, with what broke without them. */
+  putBack: z.array(z.object({ path: z.string(), broke: z.string() })),
+});
+
+/** What one step did to one artifact. */
+export type StepReport = z.infer<typeof stepReportSchema>;
+
+export const decisionsSchema = z.object({
+  /** Files to remove, relative to the libraries. */
+  remove: z.array(z.string()),
+  /** Native libraries to compact. */
+  compact: z.array(z.string()),
+  steps: z.array(stepReportSchema),
+});
+
+/** What is to be done to the tree of one artifact, as it was proven. */
+export type Decisions = z.infer<typeof decisionsSchema>;
+
+/** The decisions of a project's artifacts, by name: layers and functions apart. */
+export const projectDecisionsSchema = z.object({
+  layer: z.record(z.string(), decisionsSchema),
+  function: z.record(z.string(), decisionsSchema),
+});
+export type ProjectDecisions = z.infer<typeof projectDecisionsSchema>;

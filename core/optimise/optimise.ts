@@ -1,0 +1,213 @@
+import { join, relative } from 'node:path';
+import type { Installed } from '../build/install.ts';
+import { planRemovals, type ServicesInUse } from '../build/rules.ts';
+import { listTree } from '../build/tree.ts';
+import { ImportCheckError, WorkloadError } from '../errors.ts';
+import { findCulprits } from './bisect.ts';
+import type { Decisions, Mode, ProjectDecisions, StepReport } from './decisions.ts';
+import { type ImportsOf, unusedFiles } from './keep.ts';
+import { importsOfModules } from './lazy-imports.ts';
+import { nativeChanges } from './native.ts';
+import { type Change, Stash } from './stash.ts';
+import { changedOutcomes, type Outcome, runWorkload, type Trace, type Workload } from './workload.ts';
+
+/** One artifact's tree while it is optimised. */
+export interface Unit {
+  kind: 'layer' | 'function';
+  name: string;
+  /** Folder of the distributions, on the path at run time. */
+  libraries: string;
+  installed: readonly Installed[];
+  /** Files of the project's own, relative to `libraries`: they always stay. */
+  own: ReadonlySet<string>;
+  services: ServicesInUse;
+}
+
+export interface OptimiseInput {
+  units: readonly Unit[];
+  workloads: readonly Workload[];
+  mode: Mode;
+  /** An empty folder. */
+  workdir: string;
+  onStep?: (step: string) => void;
+}
+
+interface Step {
+  name: string;
+  changes(): Promise<Change[]>;
+}
+
+async function ruleChanges(unit: Unit): Promise<Change[]> {
+  const sizes = new Map((await listTree(unit.libraries)).map(({ path, bytes }) => [path, bytes]));
+  return unit.installed
+    .flatMap((installed) => planRemovals(installed, unit.services))
+    .flatMap(({ path, distribution, reason }) => {
+      const saved = sizes.get(path);
+      return saved === undefined ? [] : [{ root: unit.libraries, path, saved, distribution, reason }];
+    });
+}
+
+const ownerOf = (unit: Unit) =>
+  new Map(unit.installed.flatMap(({ name, files }) => files.map((path) => [path, name] as const)));
+
+/** What no workload of the functions that see this tree has used. */
+async function traceChanges(
+  unit: Unit,
+  traces: readonly Trace[],
+  imports: ReadonlyMap<string, ImportsOf>,
+): Promise<Change[]> {
+  const inside = (path: string) => !path.startsWith('..');
+  const files = await listTree(unit.libraries);
+  const used = new Set(
+    traces.flatMap(({ opened, modules }) =>
+      [...opened, ...Object.values(modules)].map((path) => relative(unit.libraries, path)).filter(inside),
+    ),
+  );
+  const loaded = new Set(traces.flatMap(({ modules }) => Object.keys(modules)));
+  const owners = ownerOf(unit);
+  const unused = new Set(
+    unusedFiles({ files: files.map(({ path }) => path), used, imports, loaded, services: unit.services }),
+  );
+  return files
+    .filter(({ path }) => unused.has(path) && !unit.own.has(path))
+    .map(({ path, bytes }) => ({
+      root: unit.libraries,
+      path,
+      saved: bytes,
+      distribution: owners.get(path) ?? unit.name,
+      reason: 'No workload opened it, and no code that ran can reach it.',
+    }));
+}
+
+/** Proves by all workloads that the trees still work. */
+class Proof {
+  private baseline: Outcome[][] = [];
+  traces: Trace[] = [];
+
+  constructor(private readonly workloads: readonly Workload[]) {}
+
+  /** @throws ImportCheckError, WorkloadError where something is missing before anything was removed */
+  async begin(): Promise<void> {
+    const results = await Promise.all(this.workloads.map((workload) => runWorkload(workload, true)));
+    this.baseline = results.map(({ outcomes }) => outcomes);
+    this.traces = results.map(({ trace }) => trace);
+    for (const [index, outcomes] of this.baseline.entries()) {
+      const missing = outcomes.find((outcome) => outcome.missing);
+      if (missing) {
+        const Failure = missing.name.startsWith('import ') ? ImportCheckError : WorkloadError;
+        throw new Failure(
+          `function ${this.workloads[index]?.name}: ${missing.name} fails with just its own layers, before anything was removed: ${missing.detail ?? missing.result}. Add what is missing to its requirements.txt.`,
+        );
+      }
+    }
+  }
+
+  /** What breaks now that did not before: the first of each function. */
+  async broken(): Promise<string | undefined> {
+    const results = await Promise.all(this.workloads.map((workload) => runWorkload(workload, false)));
+    for (const [index, { outcomes }] of results.entries()) {
+      const [first] = changedOutcomes(this.baseline[index] ?? [], outcomes);
+      if (first) return `${this.workloads[index]?.name}: ${first.name}: ${first.detail ?? first.result}`;
+    }
+    return undefined;
+  }
+}
+
+/**
+ * Decides what can go from the trees of a project's artifacts, and proves it: after each step all workloads run again,
+ * and what they miss is found by halving and put back. The trees are left as decided.
+ * @throws WorkloadError where a workload fails on the untouched trees
+ */
+export async function optimise(input: OptimiseInput): Promise<ProjectDecisions> {
+  const { units, workloads, mode, workdir, onStep = () => {} } = input;
+  const stash = new Stash(join(workdir, 'stash'));
+  const proof = new Proof(workloads);
+  onStep('trace');
+  await proof.begin();
+  const seenBy = (unit: Unit) =>
+    proof.traces.filter((_, index) => workloads[index]?.paths.includes(unit.libraries));
+  const steps: Step[] = [
+    { name: 'rules', changes: async () => (await Promise.all(units.map(ruleChanges))).flat() },
+    { name: 'native', changes: async () => (await Promise.all(units.map(nativeChanges))).flat() },
+  ];
+  if (mode === 'traced') {
+    steps.splice(1, 0, {
+      name: 'trace',
+      changes: async () => {
+        const imports = await importsOfModules(
+          units.map(({ libraries }) => libraries),
+          workloads[0]?.interpreter ?? '',
+        );
+        // What no function sees is no workload's, either.
+        const seen = units.filter((unit) => seenBy(unit).length > 0);
+        return (await Promise.all(seen.map((unit) => traceChanges(unit, seenBy(unit), imports)))).flat();
+      },
+    });
+  }
+  const reports: { step: string; made: Change[]; putBack: { change: Change; broke: string }[] }[] = [];
+  for (const { name, changes } of steps) {
+    onStep(name);
+    const all = await changes();
+    await stash.only(all, all);
+    const putBack: { change: Change; broke: string }[] = [];
+    let broke = await proof.broken();
+    if (broke !== undefined) {
+      const works = async (made: readonly Change[]) => {
+        await stash.only(made, all);
+        const problem = await proof.broken();
+        broke = problem ?? broke;
+        return problem === undefined;
+      };
+      const culprits = new Set(await findCulprits(all, works));
+      for (const change of culprits) putBack.push({ change, broke: broke ?? '' });
+      await stash.only(
+        all.filter((change) => !culprits.has(change)),
+        all,
+      );
+    }
+    reports.push({ step: name, made: all.filter((change) => stash.has(change)), putBack });
+  }
+  const of = (kind: Unit['kind']) =>
+    Object.fromEntries(
+      units.filter((unit) => unit.kind === kind).map((unit) => [unit.name, decisionsOf(unit, reports)]),
+    );
+  return { layer: of('layer'), function: of('function') };
+}
+
+/** Per distribution and reason, largest first. */
+function summary(changes: readonly Change[]): StepReport['removed'] {
+  const rows = new Map<string, StepReport['removed'][number]>();
+  for (const { distribution, reason, saved } of changes) {
+    const key = `${distribution}\0${reason}`;
+    const row = rows.get(key) ?? { distribution, reason, files: 0, bytes: 0 };
+    rows.set(key, { ...row, files: row.files + 1, bytes: row.bytes + saved });
+  }
+  return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
+}
+
+function decisionsOf(
+  unit: Unit,
+  reports: readonly { step: string; made: Change[]; putBack: { change: Change; broke: string }[] }[],
+): Decisions {
+  const mine = ({ root }: Change) => root === unit.libraries;
+  const made = reports.flatMap((report) => report.made.filter(mine));
+  return {
+    remove: made
+      .filter(({ content }) => content === undefined)
+      .map(({ path }) => path)
+      .sort(),
+    compact: made
+      .filter(({ content }) => content !== undefined)
+      .map(({ path }) => path)
+      .sort(),
+    steps: reports.map(({ step, made: done, putBack }) => {
+      return {
+        step,
+        removed: summary(done.filter(mine)),
+        putBack: putBack
+          .filter(({ change }) => mine(change))
+          .map(({ change, broke }) => ({ path: change.path, broke })),
+      };
+    }),
+  };
+}

@@ -1,0 +1,124 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { LAMBDA_ENVIRONMENT } from '../build/imports.ts';
+import { run } from '../build/run.ts';
+import { script } from '../build/scripts.ts';
+import { mismatch } from '../release/expect.ts';
+
+/** What one function is known to do: its imports and its smoke events, run beside its layers. */
+export interface Workload {
+  /** The function's name. */
+  name: string;
+  interpreter: string;
+  /** Folders on the path: the function's own tree, then its layers'. */
+  paths: readonly string[];
+  modules: readonly string[];
+  handler?: string;
+  events: readonly { name: string; event: unknown; expect?: unknown }[];
+  environment: Readonly<Record<string, string>>;
+  /** Where bytecode of unchanged sources is kept from run to run. */
+  bytecodeCache: string;
+}
+
+/** How one import or event went. Two runs agree when their outcomes are equal. */
+export interface Outcome {
+  name: string;
+  /** `ok`, `wrong: …` for an answer that is not the expected one, else the error's class. */
+  result: string;
+  /** The error in full, for people. */
+  detail?: string;
+  /** Whether a module or a file was missing. */
+  missing: boolean;
+}
+
+export interface Trace {
+  /** Every file below the paths that was opened or mapped. */
+  opened: string[];
+  /** File of each module that was loaded, by name. */
+  modules: Record<string, string>;
+}
+
+const TIMEOUT_MS = 5 * 60_000;
+const lineSchema = z.looseObject({
+  name: z.string().optional(),
+  started: z.boolean().optional(),
+  ok: z.boolean().optional(),
+  kind: z.enum(['import', 'other']).optional(),
+  error: z.string().optional(),
+  answer: z.unknown().optional(),
+  opened: z.array(z.string()).optional(),
+  modules: z.record(z.string(), z.string()).optional(),
+});
+type Line = z.infer<typeof lineSchema>;
+
+function outcomeOf({ name = '', ok, kind, error = '', answer }: Line, expect: unknown): Outcome {
+  if (!ok) return { name, result: error.split(':')[0] ?? error, detail: error, missing: kind === 'import' };
+  const problem = expect === undefined ? undefined : mismatch(answer, expect);
+  return problem
+    ? { name, result: `wrong: ${problem}`, missing: false }
+    : { name, result: 'ok', missing: false };
+}
+
+/**
+ * Runs a workload in a clean interpreter.
+ * @param trace whether to record what it opens
+ */
+export async function runWorkload(
+  workload: Workload,
+  trace: boolean,
+): Promise<{ outcomes: Outcome[]; trace: Trace }> {
+  const { interpreter, paths, modules, handler, events, environment, bytecodeCache } = workload;
+  const home = await mkdtemp(join(tmpdir(), 'plimsoll-workload-'));
+  try {
+    const result = await run(
+      interpreter,
+      ['-I', '-S', '-X', `pycache_prefix=${bytecodeCache}`, script('run_workloads.py')],
+      {
+        cwd: home,
+        env: {
+          ...LAMBDA_ENVIRONMENT,
+          ...environment,
+          HOME: home,
+
+          AWS_MAX_ATTEMPTS: '1',
+          MPLCONFIGDIR: home,
+        },
+        input: JSON.stringify({
+          paths,
+          modules,
+          handler: handler ?? null,
+          events: events.map(({ name, event }) => ({ name, event: event ?? {} })),
+          trace,
+        }),
+        timeoutMs: TIMEOUT_MS,
+      },
+    );
+    const lines = result.stdout
+      .split('\n')
+      .flatMap((line) => (line.startsWith('{') ? [lineSchema.parse(JSON.parse(line))] : []));
+    const expected = new Map(events.map(({ name, expect }) => [`event ${name}`, expect]));
+    const wanted = [
+      ...modules.map((name) => `import ${name}`),
+      ...(handler ? events.map(({ name }) => `event ${name}`) : []),
+    ];
+    const how = result.signal ? `signal ${result.signal}` : `code ${result.code}`;
+    const outcomes = wanted.map((name): Outcome => {
+      const done = lines.find((line) => line.name === name && line.ok !== undefined);
+      // The crash itself is the outcome; where it left no line, the end of standard error says why.
+      return done
+        ? outcomeOf(done, expected.get(name))
+        : { name, result: `ended with ${how}`, detail: result.stderr.slice(-500), missing: true };
+    });
+    const traced = lines.find((line) => line.opened !== undefined);
+    return { outcomes, trace: { opened: traced?.opened ?? [], modules: traced?.modules ?? {} } };
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
+}
+
+/** Outcomes that are not what they were. */
+export function changedOutcomes(before: readonly Outcome[], after: readonly Outcome[]): Outcome[] {
+  return after.filter((outcome, index) => outcome.result !== before[index]?.result);
+}
