@@ -3,6 +3,7 @@ import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ImportCheckError } from '../errors.ts';
 import type { Decisions } from '../optimise/decisions.ts';
+import { stripDocstrings } from '../optimise/docstrings.ts';
 import { smaller } from '../optimise/native.ts';
 import { compileTree } from './bytecode.ts';
 import { type ImportResult, importModules, topLevelModules } from './imports.ts';
@@ -54,12 +55,17 @@ export async function copySources(sources: ArtifactSpec['sources'], tree: string
 }
 
 /** Does to a tree what the optimiser has decided. */
-async function trim(libraries: string, { remove, compact }: Decisions): Promise<void> {
+async function trim(
+  libraries: string,
+  { remove, compact, strip }: Decisions,
+  interpreter: string,
+): Promise<void> {
   for (const path of remove) await rm(join(libraries, path));
   for (const path of compact) {
     const result = smaller(await readFile(join(libraries, path)));
     if (result) await writeFile(join(libraries, path), result.bytes);
   }
+  await stripDocstrings(libraries, strip, libraries, interpreter);
 }
 
 const machine = () => (arch() === 'arm64' ? 'arm64' : 'x86_64');
@@ -113,10 +119,10 @@ export async function buildArtifact(
   const installedBytes = totalBytes(await listTree(tree));
 
   onStep('trim');
-  await trim(libraries, spec.decisions);
+  const interpreter = await findPython(spec.target.python, workdir);
+  await trim(libraries, spec.decisions, interpreter);
 
   onStep('bytecode');
-  const interpreter = await findPython(spec.target.python, workdir);
   const own = new Set(spec.sources.map(({ to }) => to));
   const python = (await listTree(tree)).map(({ path }) => path).filter((path) => path.endsWith('.py'));
   const parts = {

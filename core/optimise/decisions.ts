@@ -22,6 +22,8 @@ export const decisionsSchema = z.object({
   remove: z.array(z.string()),
   /** Native libraries to compact. */
   compact: z.array(z.string()),
+  /** Python files that lose their docstrings. */
+  strip: z.array(z.string()),
   steps: z.array(stepReportSchema),
 });
 

@@ -5,9 +5,10 @@ import { listTree } from '../build/tree.ts';
 import { ImportCheckError, WorkloadError } from '../errors.ts';
 import { findCulprits } from './bisect.ts';
 import type { Decisions, Mode, ProjectDecisions, StepReport } from './decisions.ts';
+import { docstringChanges } from './docstrings.ts';
 import { type ImportsOf, unusedFiles } from './keep.ts';
 import { importsOfModules } from './lazy-imports.ts';
-import { nativeChanges } from './native.ts';
+import { isNative, nativeChanges } from './native.ts';
 import { type Change, Stash } from './stash.ts';
 import { changedOutcomes, type Outcome, runWorkload, type Trace, type Workload } from './workload.ts';
 
@@ -102,6 +103,11 @@ class Proof {
     }
   }
 
+  /** Whether every import and every event of a workload went well on the untouched trees. */
+  isComplete(index: number): boolean {
+    return this.baseline[index]?.every(({ result }) => result === 'ok') ?? false;
+  }
+
   /** What breaks now that did not before: the first of each function. */
   async broken(): Promise<string | undefined> {
     const results = await Promise.all(this.workloads.map((workload) => runWorkload(workload, false)));
@@ -111,6 +117,64 @@ class Proof {
     }
     return undefined;
   }
+}
+
+interface Done {
+  step: string;
+  made: Change[];
+  putBack: { change: Change; broke: string }[];
+}
+
+/** All steps, then one proof: the usual case. @returns undefined, and all as it was, where something breaks */
+async function allAtOnce(
+  steps: readonly Step[],
+  stash: Stash,
+  proof: Proof,
+  onStep: (step: string) => void,
+): Promise<Done[] | undefined> {
+  const done: Done[] = [];
+  for (const { name, changes } of steps) {
+    onStep(name);
+    const made = await changes();
+    await stash.make(made);
+    done.push({ step: name, made, putBack: [] });
+  }
+  onStep('prove');
+  if ((await proof.broken()) === undefined) return done;
+  for (const { made } of done.toReversed()) await stash.undo(made);
+  return undefined;
+}
+
+/** A proof after each step; what a workload misses is found by halving and put back before the next step. */
+async function oneByOne(
+  steps: readonly Step[],
+  stash: Stash,
+  proof: Proof,
+  onStep: (step: string) => void,
+): Promise<Done[]> {
+  const done: Done[] = [];
+  for (const { name, changes } of steps) {
+    onStep(name);
+    const all = await changes();
+    let made: readonly Change[] = [];
+    let broke = '';
+    const works = async (wanted: readonly Change[]): Promise<boolean> => {
+      await stash.undo(made.filter((change) => !wanted.includes(change)));
+      await stash.make(wanted.filter((change) => !made.includes(change)));
+      made = wanted;
+      const problem = await proof.broken();
+      broke = problem ?? broke;
+      return problem === undefined;
+    };
+    const culprits = new Set<Change>();
+    if (!(await works(all))) {
+      onStep(`${name}: find what is missed`);
+      for (const culprit of await findCulprits(all, works)) culprits.add(culprit);
+      await works(all.filter((change) => !culprits.has(change)));
+    }
+    done.push({ step: name, made: [...made], putBack: [...culprits].map((change) => ({ change, broke })) });
+  }
+  return done;
 }
 
 /**
@@ -126,47 +190,43 @@ export async function optimise(input: OptimiseInput): Promise<ProjectDecisions> 
   await proof.begin();
   const seenBy = (unit: Unit) =>
     proof.traces.filter((_, index) => workloads[index]?.paths.includes(unit.libraries));
+  const interpreter = workloads[0]?.interpreter ?? '';
+  const each = async (changes: (unit: Unit) => Promise<Change[]>) =>
+    (await Promise.all(units.map(changes))).flat();
+  // What no function sees is no workload's, either; and a workload that fails here, for want of an account, say, does
+  // not show all that it needs.
+  const seen = (unit: Unit) => {
+    const own = workloads.flatMap(({ paths }, index) =>
+      paths.includes(unit.libraries) ? [proof.isComplete(index)] : [],
+    );
+    return own.length > 0 && own.every(Boolean);
+  };
+  const loaded = new Set(proof.traces.flatMap(({ modules }) => Object.keys(modules)));
   const steps: Step[] = [
-    { name: 'rules', changes: async () => (await Promise.all(units.map(ruleChanges))).flat() },
-    { name: 'native', changes: async () => (await Promise.all(units.map(nativeChanges))).flat() },
-  ];
-  if (mode === 'traced') {
-    steps.splice(1, 0, {
+    { name: 'rules', changes: () => each(ruleChanges) },
+    {
       name: 'trace',
       changes: async () => {
+        if (mode !== 'traced') return [];
         const imports = await importsOfModules(
           units.map(({ libraries }) => libraries),
-          workloads[0]?.interpreter ?? '',
+          loaded,
+          interpreter,
         );
-        // What no function sees is no workload's, either.
-        const seen = units.filter((unit) => seenBy(unit).length > 0);
-        return (await Promise.all(seen.map((unit) => traceChanges(unit, seenBy(unit), imports)))).flat();
+        return each(async (unit) => (seen(unit) ? traceChanges(unit, seenBy(unit), imports) : []));
       },
-    });
-  }
-  const reports: { step: string; made: Change[]; putBack: { change: Change; broke: string }[] }[] = [];
-  for (const { name, changes } of steps) {
-    onStep(name);
-    const all = await changes();
-    await stash.only(all, all);
-    const putBack: { change: Change; broke: string }[] = [];
-    let broke = await proof.broken();
-    if (broke !== undefined) {
-      const works = async (made: readonly Change[]) => {
-        await stash.only(made, all);
-        const problem = await proof.broken();
-        broke = problem ?? broke;
-        return problem === undefined;
-      };
-      const culprits = new Set(await findCulprits(all, works));
-      for (const change of culprits) putBack.push({ change, broke: broke ?? '' });
-      await stash.only(
-        all.filter((change) => !culprits.has(change)),
-        all,
-      );
-    }
-    reports.push({ step: name, made: all.filter((change) => stash.has(change)), putBack });
-  }
+    },
+    {
+      name: 'docstrings',
+      changes: () =>
+        each(async (unit) =>
+          mode === 'traced' && seen(unit) ? docstringChanges(unit, interpreter, workdir) : [],
+        ),
+    },
+    { name: 'native', changes: () => each(nativeChanges) },
+  ];
+  const reports =
+    (await allAtOnce(steps, stash, proof, onStep)) ?? (await oneByOne(steps, stash, proof, onStep));
   const of = (kind: Unit['kind']) =>
     Object.fromEntries(
       units.filter((unit) => unit.kind === kind).map((unit) => [unit.name, decisionsOf(unit, reports)]),
@@ -185,10 +245,7 @@ function summary(changes: readonly Change[]): StepReport['removed'] {
   return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
 }
 
-function decisionsOf(
-  unit: Unit,
-  reports: readonly { step: string; made: Change[]; putBack: { change: Change; broke: string }[] }[],
-): Decisions {
+function decisionsOf(unit: Unit, reports: readonly Done[]): Decisions {
   const mine = ({ root }: Change) => root === unit.libraries;
   const made = reports.flatMap((report) => report.made.filter(mine));
   return {
@@ -197,7 +254,11 @@ function decisionsOf(
       .map(({ path }) => path)
       .sort(),
     compact: made
-      .filter(({ content }) => content !== undefined)
+      .filter(({ content, path }) => content !== undefined && isNative(path))
+      .map(({ path }) => path)
+      .sort(),
+    strip: made
+      .filter(({ content, path }) => content !== undefined && path.endsWith('.py'))
       .map(({ path }) => path)
       .sort(),
     steps: reports.map(({ step, made: done, putBack }) => {

@@ -1,5 +1,5 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** One thing that a step does to a file of a tree. */
 export interface Change {
@@ -14,40 +14,39 @@ export interface Change {
   reason: string;
 }
 
+/** So many files are moved at a time. */
+const AT_ONCE = 64;
+
+async function inBatches<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  for (let start = 0; start < items.length; start += AT_ONCE)
+    await Promise.all(items.slice(start, start + AT_ONCE).map(act));
+}
+
 /** Makes changes and takes them back: what was there before lies in a folder beside, and comes back as it was. */
 export class Stash {
-  private readonly made = new Map<string, Change>();
+  /** Each change of one file has a place of its own, since a later step may change the file again. */
+  private readonly places = new Map<Change, string>();
+  private count = 0;
 
   constructor(private readonly folder: string) {}
 
-  private key = ({ root, path }: Change) => join(root, path);
-  private place = (change: Change) =>
-    join(this.folder, Buffer.from(change.root).toString('base64url'), change.path);
-
-  has(change: Change): boolean {
-    return this.made.get(this.key(change)) === change;
+  async make(changes: readonly Change[]): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    await inBatches(changes, async (change) => {
+      const target = join(change.root, change.path);
+      const place = join(this.folder, String(this.count++));
+      await rename(target, place);
+      this.places.set(change, place);
+      if (change.content) await writeFile(target, change.content);
+    });
   }
 
-  private async make(change: Change): Promise<void> {
-    const target = this.key(change);
-    await mkdir(dirname(this.place(change)), { recursive: true });
-    await rename(target, this.place(change));
-    if (change.content) await writeFile(target, change.content);
-    this.made.set(target, change);
-  }
-
-  private async undo(change: Change): Promise<void> {
-    const target = this.key(change);
-    await mkdir(dirname(target), { recursive: true });
-    await rm(target, { force: true });
-    await rename(this.place(change), target);
-    this.made.delete(target);
-  }
-
-  /** Leaves just these of the changes made, and undoes the others among `all`. */
-  async only(changes: readonly Change[], all: readonly Change[]): Promise<void> {
-    const wanted = new Set(changes);
-    for (const change of all) if (!wanted.has(change) && this.has(change)) await this.undo(change);
-    for (const change of changes) if (!this.has(change)) await this.make(change);
+  async undo(changes: readonly Change[]): Promise<void> {
+    await inBatches(changes, async (change) => {
+      const place = this.places.get(change);
+      if (place === undefined) return;
+      await rename(place, join(change.root, change.path));
+      this.places.delete(change);
+    });
   }
 }

@@ -201,9 +201,9 @@ function modeOf({ config, functions }: Project): Mode {
 
 const decided = <A extends PlannedArtifact>(artifact: A, decisions: Decisions | undefined): A => {
   if (!decisions) return artifact;
-  const { remove, compact } = decisions;
+  const { remove, compact, strip } = decisions;
   const key = createHash('sha256')
-    .update(JSON.stringify([artifact.key, remove, compact]))
+    .update(JSON.stringify([artifact.key, remove, compact, strip]))
     .digest('hex');
   return { ...artifact, key, decisions };
 };

@@ -6,7 +6,11 @@ both a and a.b, since b may be a module. Names are absolute; what is under `if T
 
 import ast
 import json
+import os
 import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from parallel import results_of
 
 
 def is_type_checking(test):
@@ -37,19 +41,21 @@ def visit(node, package, inside, found):
         visit(child, package, deeper, found)
 
 
+def imports_of(item):
+    name, path = item
+    found = {"now": set(), "later": set()}
+    try:
+        with open(path, "rb") as file:
+            tree = ast.parse(file.read())
+    except (SyntaxError, ValueError):
+        return name, {"now": [], "later": []}
+    package = name if path.endswith("__init__.py") else name.rpartition(".")[0]
+    visit(tree, package, "now", found)
+    return name, {key: sorted(names) for key, names in found.items()}
+
+
 def main():
-    answer = {}
-    for name, path in json.load(sys.stdin)["files"].items():
-        found = {"now": set(), "later": set()}
-        try:
-            with open(path, "rb") as file:
-                tree = ast.parse(file.read())
-        except (SyntaxError, ValueError):
-            continue
-        package = name if path.endswith("__init__.py") else name.rpartition(".")[0]
-        visit(tree, package, "now", found)
-        answer[name] = {key: sorted(names) for key, names in found.items()}
-    json.dump(answer, sys.stdout)
+    json.dump(dict(results_of(imports_of, json.load(sys.stdin)["files"].items())), sys.stdout)
 
 
 main()

@@ -31,7 +31,7 @@ const spec = (distributions: Distribution[], more: Partial<ArtifactSpec> = {}): 
   libraries: 'python',
   mount: '/opt',
   sources: [],
-  decisions: { remove: [], compact: [], steps: [] },
+  decisions: { remove: [], compact: [], strip: [], steps: [] },
   modules: [],
   beside: [],
   ...more,
