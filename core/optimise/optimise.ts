@@ -97,7 +97,7 @@ class Proof {
       if (missing) {
         const Failure = missing.name.startsWith('import ') ? ImportCheckError : WorkloadError;
         throw new Failure(
-          `function ${this.workloads[index]?.name}: ${missing.name} fails with just its own layers, before anything was removed: ${missing.detail ?? missing.result}. Add what is missing to its requirements.txt.`,
+          `function ${this.workloads[index]?.name}: ${missing.name} fails with just its own layers, before anything was removed: ${missing.detail || missing.result}. Add what is missing to its requirements.txt.`,
         );
       }
     }
@@ -113,7 +113,7 @@ class Proof {
     const results = await Promise.all(this.workloads.map((workload) => runWorkload(workload, false)));
     for (const [index, { outcomes }] of results.entries()) {
       const [first] = changedOutcomes(this.baseline[index] ?? [], outcomes);
-      if (first) return `${this.workloads[index]?.name}: ${first.name}: ${first.detail ?? first.result}`;
+      if (first) return `${this.workloads[index]?.name}: ${first.name}: ${first.detail || first.result}`;
     }
     return undefined;
   }

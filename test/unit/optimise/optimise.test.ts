@@ -1,0 +1,199 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { listTree } from '../../../core/build/tree.ts';
+import { findPython } from '../../../core/build/uv.ts';
+import { ImportCheckError, WorkloadError } from '../../../core/errors.ts';
+import type { Mode } from '../../../core/optimise/decisions.ts';
+import { optimise } from '../../../core/optimise/optimise.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'plimsoll-optimise-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+interface Case {
+  /** Files of the layer's one distribution, by path. */
+  layer: Record<string, string>;
+  app: string;
+  /** @default one event that expects {"ok": true} */
+  events?: { name: string; event: unknown; expect?: unknown }[];
+  mode?: Mode;
+  /** Name of the distribution: its rules apply. @default no rules know it */
+  distribution?: string;
+}
+
+async function run({
+  layer,
+  app,
+  events = [{ name: 'one', event: {}, expect: { ok: true } }],
+  mode = 'traced',
+  distribution = 'package',
+}: Case) {
+  const libraries = join(folder, 'layer', 'python');
+  const code = join(folder, 'function');
+  const files = {
+    ...Object.fromEntries(Object.entries(layer).map(([path, text]) => [join(libraries, path), text])),
+    [join(code, 'app.py')]: app,
+  };
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
+  }
+  const installed = [{ name: distribution, version: '1', files: Object.keys(layer) }];
+  const decisions = await optimise({
+    units: [
+      { kind: 'layer', name: 'layer', libraries, installed, own: new Set(), services: [] },
+      {
+        kind: 'function',
+        name: 'fn',
+        libraries: code,
+        installed: [],
+        own: new Set(['app.py']),
+        services: [],
+      },
+    ],
+    workloads: [
+      {
+        name: 'fn',
+        interpreter: await findPython('3.11', folder),
+        paths: [code, libraries],
+        modules: ['app'],
+        handler: 'app.handler',
+        events,
+        environment: {},
+        bytecodeCache: join(folder, 'bytecode'),
+      },
+    ],
+    mode,
+    workdir: join(folder, 'work'),
+  });
+  const left = (await listTree(libraries)).map(({ path }) => path);
+  return { decisions: decisions.layer['layer'], left, libraries };
+}
+
+const putBack = (decisions: Awaited<ReturnType<typeof run>>['decisions'], step: string) =>
+  decisions?.steps.find((one) => one.step === step)?.putBack ?? [];
+const OK = 'def handler(event, context):\n    return {"ok": True}\n';
+
+describe('the optimiser', () => {
+  it('removes what no workload uses, and the workload still runs', async () => {
+    const { left, decisions } = await run({
+      layer: { 'p/__init__.py': '', 'p/used.py': 'X = 1', 'p/unused.py': 'Y = 1', 'p/data.bin': 'x' },
+      app: `from p.used import X\n${OK}`,
+    });
+    expect(left).toEqual(['p/__init__.py', 'p/used.py']);
+    expect(decisions).toMatchObject({ remove: ['p/data.bin', 'p/unused.py'], compact: [], strip: [] });
+    expect(decisions?.steps.flatMap(({ putBack: back }) => back)).toEqual([]);
+  });
+
+  it('removes nothing by trace in the mode rules', async () => {
+    const { left } = await run({
+      mode: 'rules',
+      layer: { 'p/__init__.py': '"""Doc."""', 'p/unused.py': '' },
+      app: `import p\n${OK}`,
+    });
+    expect(left).toEqual(['p/__init__.py', 'p/unused.py']);
+  });
+
+  it('removes docstrings, and lines stay where they were', async () => {
+    const source =
+      '"""Top\nof three\nlines."""\nfrom __future__ import annotations\n\ndef f():\n    "One."\n    raise ValueError\n';
+    const { libraries, decisions } = await run({ layer: { 'p.py': source }, app: `import p\n${OK}` });
+    expect(decisions?.strip).toEqual(['p.py']);
+    expect(await readFile(join(libraries, 'p.py'), 'utf8')).toBe(
+      '""\n\n\nfrom __future__ import annotations\n\ndef f():\n    ""\n    raise ValueError\n',
+    );
+  });
+});
+
+describe('a harmful removal is caught and put back, and the rest goes', () => {
+  it('by a rule: a package that imports its own tests', async () => {
+    const layer = {
+      'joblib/__init__.py': 'import joblib.test.needed',
+      'joblib/test/__init__.py': '',
+      'joblib/test/needed.py': '',
+      'joblib/test/idle.py': '',
+    };
+    const { left, decisions } = await run({ distribution: 'joblib', layer, app: `import joblib\n${OK}` });
+    // Without its __init__ the folder is a namespace package, which is enough for this one.
+    expect(left).toEqual(['joblib/__init__.py', 'joblib/test/needed.py']);
+    expect(putBack(decisions, 'rules').map(({ path }) => path)).toEqual(['joblib/test/needed.py']);
+    for (const { broke } of putBack(decisions, 'rules'))
+      expect(broke).toMatch(/fn: import app: ModuleNotFoundError: No module named 'joblib\.test/);
+  });
+
+  it('by the trace: a file that is looked for, but never opened', async () => {
+    const probe =
+      'import os\ndef there():\n    return os.path.exists(os.path.join(os.path.dirname(__file__), "flag.bin"))\n';
+    const { left, decisions } = await run({
+      layer: { 'p.py': probe, 'flag.bin': 'x', 'idle.bin': 'x' },
+      app: 'import p\ndef handler(event, context):\n    return {"ok": p.there()}\n',
+    });
+    expect(left).toEqual(['flag.bin', 'p.py']);
+    expect(putBack(decisions, 'trace')).toEqual([
+      { path: 'flag.bin', broke: 'fn: event one: wrong: answer.ok is false, expected true' },
+    ]);
+  });
+
+  it('by the docstrings: code that reads its own', async () => {
+    const { libraries, decisions } = await run({
+      layer: { 'p.py': '"""Usage: p"""\nassert "Usage" in __doc__\n', 'q.py': '"""Idle."""\n' },
+      app: `import p, q\n${OK}`,
+    });
+    expect(putBack(decisions, 'docstrings').map(({ path }) => path)).toEqual(['p.py']);
+    expect(await readFile(join(libraries, 'p.py'), 'utf8')).toContain('Usage: p');
+    expect(await readFile(join(libraries, 'q.py'), 'utf8')).toBe('""\n');
+    expect(decisions?.strip).toEqual(['q.py']);
+  });
+
+  it('when a workload dies of it', async () => {
+    const source = 'import os\nif not os.path.exists(__file__.replace("p.py", "flag.bin")): os.abort()\n';
+    const { left, decisions } = await run({
+      layer: { 'p.py': source, 'flag.bin': 'x' },
+      app: `import p\n${OK}`,
+    });
+    expect(left).toContain('flag.bin');
+    expect(putBack(decisions, 'trace')[0]?.broke).toMatch(/ended with signal SIGABRT/);
+  });
+});
+
+describe('what is imported later', () => {
+  it('stays, when code that ran can reach it', async () => {
+    const layer = {
+      'p/__init__.py': 'def rare():\n    from p.lazy import x\n    return x\n',
+      'p/lazy.py': 'from p.helper import x',
+      'p/helper.py': 'x = 1',
+      'p/idle.py': '',
+    };
+    const { left } = await run({ layer, app: `import p\n${OK}` });
+    expect(left).toEqual(['p/__init__.py', 'p/helper.py', 'p/lazy.py']);
+  });
+});
+
+describe('a workload that fails on the untouched trees', () => {
+  it('for want of a module stops the build and says which', async () => {
+    const failed = run({ layer: { 'p.py': '' }, app: `import nothing_like_this\n${OK}` });
+    await expect(failed).rejects.toThrow(ImportCheckError);
+    await expect(failed).rejects.toThrow(
+      /function fn: import app fails .* No module named 'nothing_like_this'/,
+    );
+    const file = run({
+      layer: { 'p.py': '' },
+      app: 'def handler(event, context):\n    return open("/no/such/file").read()\n',
+    });
+    await expect(file).rejects.toThrow(WorkloadError);
+  });
+
+  it('for want of an account proves nothing: its trees lose what rules name, and no more', async () => {
+    const { left } = await run({
+      layer: { 'p.py': '', 'idle.py': '' },
+      app: 'import p\ndef handler(event, context):\n    raise RuntimeError("no credentials")\n',
+    });
+    expect(left).toEqual(['idle.py', 'p.py']);
+    expect(existsSync(join(folder, 'layer', 'python', 'idle.py'))).toBe(true);
+  });
+});
