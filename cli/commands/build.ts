@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { Listr, type ListrTask } from 'listr2';
 import type { Manifest } from '../../core/build/manifest.ts';
+import { rememberingResolver } from '../../core/build/resolve.ts';
 import { uv } from '../../core/build/uv.ts';
 import { decidedPlan, Workspace, type WorkspaceArtifact } from '../../core/build/workspace.ts';
 import { BudgetExceededError } from '../../core/errors.ts';
@@ -104,7 +105,7 @@ function buildTasks(options: Options, root: string): ListrTask<Context>[] {
     {
       title: 'Resolve requirements',
       task: async (context) => {
-        context.plan = await planProject(context.project);
+        context.plan = await planProject(context.project, rememberingResolver(join(folder, 'resolutions')));
       },
     },
     {
@@ -114,20 +115,26 @@ function buildTasks(options: Options, root: string): ListrTask<Context>[] {
         const onStep = (step: string) => {
           task.output = step;
         };
-        const { plan, reused } = await decidedPlan(root, context.plan, folder, onStep);
+        const { plan, reused, units } = await decidedPlan(root, context.plan, folder, onStep);
         context.plan = plan;
         const how = `${plan.mode}, ${reused ? 'unchanged' : duration(performance.now() - begin)}`;
         task.title = `Trace, trim and prove ${dim(how)}`;
-        context.workspace = new Workspace(root, context.plan, folder, {
-          step: (_kind, name, step) => {
-            const line = lines.get(name);
-            if (line) line.output = step;
+        context.workspace = new Workspace(
+          root,
+          context.plan,
+          folder,
+          {
+            step: (_kind, name, step) => {
+              const line = lines.get(name);
+              if (line) line.output = step;
+            },
+            done: (manifest, reused, ms) => {
+              const line = lines.get(manifest.name);
+              if (line) line.title = describe(manifest, reused, ms);
+            },
           },
-          done: (manifest, reused, ms) => {
-            const line = lines.get(manifest.name);
-            if (line) line.title = describe(manifest, reused, ms);
-          },
-        });
+          units,
+        );
       },
     },
     {
@@ -192,6 +199,7 @@ async function build(options: Options): Promise<void> {
     exitOnError: true,
   });
   const { plan, workspace, report } = await list.run({} as Context);
+  await workspace.tidy();
   const artifacts = [...workspace.artifacts.values()];
   const ms = performance.now() - begin;
   const measured = report ?? sizeReport(plan, await Promise.all(artifacts.map(measure)));
@@ -245,7 +253,7 @@ export function buildCommand(): Command {
       false,
     )
     .option('--layers-only', 'leave the functions out', false)
-    .option('--clean', 'build everything anew', false)
+    .option('--clean', 'resolve and build everything anew', false)
     .option('--skip-validation', 'do not check the budgets', false)
     .option('--json', 'print one JSON document at the end, and nothing else', false)
     .action(build);

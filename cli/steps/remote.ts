@@ -120,6 +120,7 @@ export class Remote {
         ContentType: 'application/zip',
       }),
     );
+    await this.writeText(keys.sbom(kind, name, key), await readFile(join(workdir, 'sbom.cdx.json'), 'utf8'));
     await this.writeText(
       keys.manifest(kind, name, key),
       await readFile(join(workdir, 'manifest.json'), 'utf8'),

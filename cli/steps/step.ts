@@ -31,7 +31,7 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
 async function optimise(remote: Remote, workdir: string): Promise<void> {
   const plan = await remote.readPlan();
   const root = await remote.fetchProject(workdir);
-  const decisions = await decide({ root, plan, workdir: join(workdir, 'optimise'), onStep: say });
+  const { decisions } = await decide({ root, plan, workdir: join(workdir, 'optimise'), onStep: say });
   await remote.writeText(keys.decisions(plan.decisionsKey), JSON.stringify(decisions));
   for (const [name, { steps }] of Object.entries({ ...decisions.layer, ...decisions.function })) {
     for (const { step, putBack } of steps)

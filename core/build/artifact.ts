@@ -1,15 +1,18 @@
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ImportCheckError } from '../errors.ts';
 import type { Decisions } from '../optimise/decisions.ts';
 import { stripDocstrings } from '../optimise/docstrings.ts';
+import { addFinder } from '../optimise/finder.ts';
 import { smaller } from '../optimise/native.ts';
+import type { Unit } from '../optimise/optimise.ts';
 import { compileTree } from './bytecode.ts';
 import { type ImportResult, importModules, topLevelModules } from './imports.ts';
 import { type Installed, install } from './install.ts';
 import type { Manifest } from './manifest.ts';
 import type { Distribution, Target } from './resolve.ts';
+import { sbomOf } from './sbom.ts';
 import { listTree, type TreeFile, totalBytes } from './tree.ts';
 import { findPython } from './uv.ts';
 import { writeZip } from './zip.ts';
@@ -27,6 +30,8 @@ export interface ArtifactSpec {
   /** Files of the project that the artifact ships, from where to what name in the zip. */
   sources: readonly { from: string; to: string }[];
   decisions: Decisions;
+  /** The tree in which it was decided, when it is still there; it is taken, not copied. */
+  decided?: Unit | undefined;
   /** Modules beyond the distributions' own that must import. */
   modules: readonly string[];
   environment?: Readonly<Record<string, string>>;
@@ -100,6 +105,40 @@ function distributionSizes(
 
 const sizesOf = (files: readonly TreeFile[]) => new Map(files.map(({ path, bytes }) => [path, bytes]));
 
+/** Bytes of every file of a tree. */
+export const installedSizesOf = async (libraries: string): Promise<Map<string, number>> =>
+  sizesOf(await listTree(libraries));
+
+/** What is in a tree when everything that was decided has been done to it. */
+type Prepared = Pick<Unit, 'installed' | 'installedSizes'>;
+
+/** Installs, copies and trims; or takes the tree in which all that was decided and proven, and so done. */
+async function prepare(
+  spec: ArtifactSpec,
+  tree: string,
+  interpreter: string,
+  onStep: OnStep,
+): Promise<Prepared> {
+  const libraries = join(tree, spec.libraries);
+  if (spec.decided) {
+    await rename(spec.libraries === '' ? spec.decided.libraries : dirname(spec.decided.libraries), tree);
+    return spec.decided;
+  }
+  onStep('install');
+  const installed = await install(spec.distributions, libraries, spec.target);
+  const installedSizes = await installedSizesOf(libraries);
+  await copySources(spec.sources, tree);
+  onStep('trim');
+  await trim(libraries, spec.decisions, interpreter);
+  return { installed, installedSizes };
+}
+
+/** Bytes as installed: the distributions', and those of the project's own files. */
+async function installedBytesOf(spec: ArtifactSpec, { installedSizes }: Prepared): Promise<number> {
+  const own = await Promise.all(spec.sources.map(({ from }) => stat(from)));
+  return [...installedSizes.values(), ...own.map(({ size }) => size)].reduce((sum, bytes) => sum + bytes, 0);
+}
+
 /**
  * Builds one artifact: install, copy, trim, compile, prove the imports, zip.
  * @param workdir an empty folder of this build's own
@@ -112,15 +151,12 @@ export async function buildArtifact(
 ): Promise<Built> {
   const tree = join(workdir, 'tree');
   const libraries = join(tree, spec.libraries);
-  onStep('install');
-  const installed = await install(spec.distributions, libraries, spec.target);
-  const installedSizes = sizesOf(await listTree(libraries));
-  await copySources(spec.sources, tree);
-  const installedBytes = totalBytes(await listTree(tree));
-
-  onStep('trim');
   const interpreter = await findPython(spec.target.python, workdir);
-  await trim(libraries, spec.decisions, interpreter);
+  const prepared = await prepare(spec, tree, interpreter, onStep);
+  const { installed, installedSizes } = prepared;
+  const installedBytes = await installedBytesOf(spec, prepared);
+  const left = new Set((await listTree(libraries)).map(({ path }) => path));
+  await addFinder(libraries, spec.name, spec.decisions.remove, left);
 
   onStep('bytecode');
   const own = new Set(spec.sources.map(({ to }) => to));
@@ -178,6 +214,8 @@ export async function buildArtifact(
         .map(({ module, error }) => `${module} is there, but its own code failed outside Lambda: ${error}`),
     ],
   };
+  const sbom = await sbomOf(spec.name, spec.key, libraries);
+  await writeFile(join(workdir, 'sbom.cdx.json'), `${JSON.stringify(sbom)}\n`);
   await writeFile(join(workdir, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
   return { manifest, zip: target, tree };
 }

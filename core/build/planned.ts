@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Decisions } from '../optimise/decisions.ts';
+import type { Unit } from '../optimise/optimise.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { handlerModule } from '../release/plan.ts';
 import { PROBE_FILE } from '../release/probe.ts';
@@ -15,6 +16,8 @@ export interface BuildContext {
   /** An empty folder of this build's own. */
   workdir: string;
   onStep?: OnStep;
+  /** The tree in which the optimiser decided, where it is still there. */
+  decided?: Unit | undefined;
 }
 
 export const fromRoot = (root: string, { sources }: PlannedLayer | PlannedFunction) =>
@@ -40,12 +43,13 @@ const librariesOf = (trees: ReadonlyMap<string, string>, names: readonly string[
 /** Builds one layer of a plan; the layers that it requires must have been built. @throws see buildArtifact */
 export function buildLayer(
   layer: PlannedLayer,
-  { root, plan, trees, workdir, onStep }: BuildContext,
+  { root, plan, trees, workdir, onStep, decided }: BuildContext,
 ): Promise<Built> {
   return buildArtifact(
     {
       ...layer,
       decisions: decisionsOf(layer),
+      decided,
       kind: 'layer',
       target: plan.target,
       libraries: 'python',
@@ -62,12 +66,13 @@ export function buildLayer(
 /** Builds one function of a plan and proves that its handler imports beside its layers. @throws see buildArtifact */
 export function buildFunction(
   fn: PlannedFunction,
-  { root, plan, trees, workdir, onStep }: BuildContext,
+  { root, plan, trees, workdir, onStep, decided }: BuildContext,
 ): Promise<Built> {
   return buildArtifact(
     {
       ...fn,
       decisions: decisionsOf(fn),
+      decided,
       kind: 'function',
       target: plan.target,
       libraries: '',

@@ -1,6 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { ResolutionError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
 import { uv, uvPlatform } from './uv.ts';
@@ -134,4 +136,26 @@ export function closure(id: string, distributions: readonly Distribution[]): Set
   };
   visit(id);
   return needed;
+}
+
+const lockSchema = z.array(
+  z.object({ name: z.string(), version: z.string(), hashes: z.array(z.string()), via: z.array(z.string()) }),
+);
+
+/** Resolves as before where neither the requirements nor the target have changed: a build of the same project stays the same. */
+export function rememberingResolver(folder: string): typeof resolveSets {
+  return async (sets, target, constraints = []) => {
+    if (Object.keys(sets).length === 0) return [];
+    const key = createHash('sha256')
+      .update(JSON.stringify([sets, target, constraints]))
+      .digest('hex');
+    const file = join(folder, `${key}.json`);
+    const known = await readFile(file, 'utf8').catch(() => undefined);
+    if (known !== undefined) return lockSchema.parse(JSON.parse(known));
+    const resolved = await resolveSets(sets, target, constraints);
+    await mkdir(folder, { recursive: true });
+    await writeFile(`${file}.new`, JSON.stringify(resolved));
+    await rename(`${file}.new`, file);
+    return resolved;
+  };
 }

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { decide } from '../optimise/decide.ts';
 import { projectDecisionsSchema } from '../optimise/decisions.ts';
+import type { Unit } from '../optimise/optimise.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { wavesOf, withDecisions } from '../release/plan.ts';
 import type { OnStep } from './artifact.ts';
@@ -44,20 +45,24 @@ export async function decidedPlan(
   plan: BuildPlan,
   folder: string,
   onStep: OnStep,
-): Promise<{ plan: BuildPlan; reused: boolean }> {
+): Promise<{ plan: BuildPlan; reused: boolean; units: readonly Unit[] }> {
   const parent = join(folder, 'decisions');
   const file = join(parent, `${plan.decisionsKey}.json`);
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text !== undefined)
-    return { plan: withDecisions(plan, projectDecisionsSchema.parse(JSON.parse(text))), reused: true };
+    return {
+      plan: withDecisions(plan, projectDecisionsSchema.parse(JSON.parse(text))),
+      reused: true,
+      units: [],
+    };
   const workdir = join(folder, 'optimise');
   await rm(workdir, { recursive: true, force: true });
-  const decisions = await decide({ root, plan, workdir, onStep });
+  const { decisions, units } = await decide({ root, plan, workdir, onStep });
   await mkdir(parent, { recursive: true });
   await writeFile(`${file}.new`, JSON.stringify(decisions));
   await rename(`${file}.new`, file);
   await dropOlder(parent, `${plan.decisionsKey}.json`);
-  return { plan: withDecisions(plan, decisions), reused: false };
+  return { plan: withDecisions(plan, decisions), reused: false, units };
 }
 
 /**
@@ -73,6 +78,8 @@ export class Workspace {
     private readonly plan: BuildPlan,
     private readonly folder: string,
     private readonly events: BuildEvents,
+    /** Trees in which the optimiser has just decided; each is taken for its artifact. */
+    private readonly units: readonly Unit[] = [],
   ) {}
 
   private async build({ kind, item }: Planned): Promise<void> {
@@ -86,7 +93,14 @@ export class Workspace {
       await mkdir(workdir, { recursive: true });
       const trees = new Map([...this.artifacts].map(([name, { folder }]) => [name, join(folder, 'tree')]));
       const onStep: OnStep = (step) => this.events.step(kind, item.name, step);
-      const context = { root: this.root, plan: this.plan, trees, workdir, onStep };
+      const context = {
+        root: this.root,
+        plan: this.plan,
+        trees,
+        workdir,
+        onStep,
+        decided: this.units.find((unit) => unit.kind === kind && unit.name === item.name),
+      };
       await (kind === 'layer' ? buildLayer(item, context) : buildFunction(item, context));
       await rename(workdir, home);
       await dropOlder(parent, item.key);
@@ -109,5 +123,10 @@ export class Workspace {
   /** Needs the layers to be there. */
   async functions(): Promise<void> {
     await Promise.all(this.plan.functions.map((item) => this.build({ kind: 'function', item })));
+  }
+
+  /** Removes what the optimiser has left. */
+  async tidy(): Promise<void> {
+    await rm(join(this.folder, 'optimise'), { recursive: true, force: true });
   }
 }

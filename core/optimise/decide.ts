@@ -1,6 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canRun, copySources } from '../build/artifact.ts';
+import { canRun, copySources, installedSizesOf } from '../build/artifact.ts';
 import { topLevelModules } from '../build/imports.ts';
 import { install } from '../build/install.ts';
 import { fromRoot, functionSources } from '../build/planned.ts';
@@ -24,6 +24,7 @@ async function layerUnit({ root, plan, workdir }: DecideInput, layer: PlannedLay
   const tree = join(workdir, 'layers', layer.name);
   const libraries = join(tree, 'python');
   const installed = await install(layer.distributions, libraries, plan.target);
+  const installedSizes = await installedSizesOf(libraries);
   await copySources(fromRoot(root, layer), tree);
   const own = layer.sources.map(({ to }) => to).filter((path) => path.startsWith('python/'));
   return {
@@ -31,6 +32,7 @@ async function layerUnit({ root, plan, workdir }: DecideInput, layer: PlannedLay
     name: layer.name,
     libraries,
     installed,
+    installedSizes,
     services: layer.services,
     own: new Set(own.map((path) => path.slice('python/'.length))),
   };
@@ -39,6 +41,7 @@ async function layerUnit({ root, plan, workdir }: DecideInput, layer: PlannedLay
 async function functionUnit({ root, plan, workdir }: DecideInput, fn: PlannedFunction): Promise<Unit> {
   const libraries = join(workdir, 'functions', fn.name);
   const installed = await install(fn.distributions, libraries, plan.target);
+  const installedSizes = await installedSizesOf(libraries);
   const sources = functionSources(root, fn);
   await copySources(sources, libraries);
   return {
@@ -46,6 +49,7 @@ async function functionUnit({ root, plan, workdir }: DecideInput, fn: PlannedFun
     name: fn.name,
     libraries,
     installed,
+    installedSizes,
     services: fn.services,
     own: new Set(sources.map(({ to }) => to)),
   };
@@ -95,12 +99,18 @@ function workloadsOf(
   ];
 }
 
+export interface Decided {
+  decisions: ProjectDecisions;
+  /** The trees below `workdir`, as decided. */
+  units: Unit[];
+}
+
 /**
- * Installs all artifacts of a plan and decides, by proof, what can go from each.
+ * Installs all artifacts of a plan and decides, by proof, what can go from each. The trees are left for the caller.
  * For a processor that this machine is not, nothing can be run: rules and the loader's view decide alone.
- * @throws WorkloadError, InstallError, ToolMissingError
+ * @throws WorkloadError, ImportCheckError, InstallError, ToolMissingError
  */
-export async function decide(input: DecideInput): Promise<ProjectDecisions> {
+export async function decide(input: DecideInput): Promise<Decided> {
   const { plan, workdir, onStep = () => {} } = input;
   await mkdir(workdir, { recursive: true });
   onStep('install');
@@ -110,15 +120,14 @@ export async function decide(input: DecideInput): Promise<ProjectDecisions> {
     findPython(plan.target.python, workdir),
   ]);
   const runs = canRun(plan.target);
-  try {
-    return await optimise({
-      units: [...layers, ...functions],
-      workloads: runs ? workloadsOf(input, layers, functions, interpreter) : [],
-      mode: runs ? plan.mode : 'rules',
-      workdir,
-      onStep,
-    });
-  } finally {
-    await rm(workdir, { recursive: true, force: true });
-  }
+  const units = [...layers, ...functions];
+  const decisions = await optimise({
+    units,
+    workloads: runs ? workloadsOf(input, layers, functions, interpreter) : [],
+    mode: runs ? plan.mode : 'rules',
+    keep: plan.keep,
+    workdir,
+    onStep,
+  });
+  return { decisions, units };
 }

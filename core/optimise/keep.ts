@@ -18,6 +18,8 @@ export interface KeepInput {
   /** Names of the modules that a workload loaded, in whatever tree. */
   loaded: ReadonlySet<string>;
   services: ServicesInUse;
+  /** Modules that the project wants to keep, with all below them. */
+  keep?: readonly string[];
 }
 
 const MODULE = /^(.+?)(?:\/__init__)?\.(?:py|(?:cpython-[\w-]+|abi3)\.so|so)$/;
@@ -50,7 +52,10 @@ export function reachableModules(
   return reached;
 }
 
-const always = kept.map(({ files }) => picomatch(files, { dot: true }));
+/** Files that stay whether a workload uses them or not, each for a reason. */
+export const SAFETY_SET = kept;
+
+const always = SAFETY_SET.map(({ files }) => picomatch(files, { dot: true }));
 
 /** Models of services that the code names stay, used or not: their clients may be made at any time. */
 function isServiceInUse(path: string, services: ServicesInUse): boolean {
@@ -59,10 +64,23 @@ function isServiceInUse(path: string, services: ServicesInUse): boolean {
 }
 
 /** The files that traced runs did not need and that nothing in the safety set asks for. Pure. */
-export function unusedFiles({ files, used, imports, loaded, services }: KeepInput): string[] {
+export function unusedFiles({ files, used, imports, loaded, services, keep = [] }: KeepInput): string[] {
+  const folders = keep.map((name) => name.replaceAll('.', '/'));
+  const isWanted = (path: string) =>
+    folders.some(
+      (folder) =>
+        path.startsWith(`${folder}/`) ||
+        path.startsWith(`${folder}.`) ||
+        (folder.startsWith(path.replace(/__init__\.py$/, '')) && path.endsWith('/__init__.py')),
+    );
   const reachable = reachableModules(loaded, imports);
   return files.filter((path) => {
-    if (used.has(path) || isServiceInUse(path, services) || always.some((matches) => matches(path)))
+    if (
+      used.has(path) ||
+      isWanted(path) ||
+      isServiceInUse(path, services) ||
+      always.some((matches) => matches(path))
+    )
       return false;
     const name = moduleName(path);
     return name === undefined || !(reachable.has(name) || loaded.has(name));

@@ -19,6 +19,8 @@ export interface Unit {
   /** Folder of the distributions, on the path at run time. */
   libraries: string;
   installed: readonly Installed[];
+  /** Bytes of each file as it was installed, before anything was changed. */
+  installedSizes: ReadonlyMap<string, number>;
   /** Files of the project's own, relative to `libraries`: they always stay. */
   own: ReadonlySet<string>;
   services: ServicesInUse;
@@ -28,6 +30,8 @@ export interface OptimiseInput {
   units: readonly Unit[];
   workloads: readonly Workload[];
   mode: Mode;
+  /** Modules that stay in any case. */
+  keep?: readonly string[];
   /** An empty folder. */
   workdir: string;
   onStep?: (step: string) => void;
@@ -56,6 +60,7 @@ async function traceChanges(
   unit: Unit,
   traces: readonly Trace[],
   imports: ReadonlyMap<string, ImportsOf>,
+  keep: readonly string[],
 ): Promise<Change[]> {
   const inside = (path: string) => !path.startsWith('..');
   const files = await listTree(unit.libraries);
@@ -67,7 +72,14 @@ async function traceChanges(
   const loaded = new Set(traces.flatMap(({ modules }) => Object.keys(modules)));
   const owners = ownerOf(unit);
   const unused = new Set(
-    unusedFiles({ files: files.map(({ path }) => path), used, imports, loaded, services: unit.services }),
+    unusedFiles({
+      files: files.map(({ path }) => path),
+      used,
+      imports,
+      loaded,
+      services: unit.services,
+      keep,
+    }),
   );
   return files
     .filter(({ path }) => unused.has(path) && !unit.own.has(path))
@@ -183,7 +195,7 @@ async function oneByOne(
  * @throws WorkloadError where a workload fails on the untouched trees
  */
 export async function optimise(input: OptimiseInput): Promise<ProjectDecisions> {
-  const { units, workloads, mode, workdir, onStep = () => {} } = input;
+  const { units, workloads, mode, keep = [], workdir, onStep = () => {} } = input;
   const stash = new Stash(join(workdir, 'stash'));
   const proof = new Proof(workloads);
   onStep('trace');
@@ -213,7 +225,7 @@ export async function optimise(input: OptimiseInput): Promise<ProjectDecisions> 
           loaded,
           interpreter,
         );
-        return each(async (unit) => (seen(unit) ? traceChanges(unit, seenBy(unit), imports) : []));
+        return each(async (unit) => (seen(unit) ? traceChanges(unit, seenBy(unit), imports, keep) : []));
       },
     },
     {

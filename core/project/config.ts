@@ -55,8 +55,13 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** @default traced where every function has a smoke event, else rules */
       mode: modeSchema.optional(),
+      /** Modules that stay though no workload uses them, with all below them: `sklearn.cluster`. @default none */
+      keep: z
+        .array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, 'write a module: sklearn.cluster'))
+        .max(200)
+        .default([]),
     })
-    .default({}),
+    .default({ keep: [] }),
   /** AWS services whose models botocore keeps, beside those that the code names. @default the list in the rule file */
   botocore: z
     .strictObject({ keep: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]) })

@@ -45,6 +45,8 @@ const fn = artifact.extend({
 export const buildPlanSchema = z.object({
   target: z.object({ python: z.string().regex(/^3\.\d+$/), architecture: z.enum(['x86_64', 'arm64']) }),
   mode: modeSchema,
+  /** Modules that stay in any case. */
+  keep: z.array(z.string()),
   /** Content hash of all that the decisions follow from: where they are found when nothing of it has changed. */
   decisionsKey: z.string().regex(/^[0-9a-f]{64}$/),
   layers: z.array(layer),

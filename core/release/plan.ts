@@ -7,12 +7,13 @@ import { closure, type Distribution, resolveSets, type Target } from '../build/r
 import { findServices, RULE_FILES, type ServicesInUse } from '../build/rules.ts';
 import { isLeftover, listTree } from '../build/tree.ts';
 import type { Decisions, Mode, ProjectDecisions } from '../optimise/decisions.ts';
+import { SAFETY_SET } from '../optimise/keep.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
 import { budgetsOf } from '../size/budget.ts';
 import type { BuildPlan, PlannedArtifact, PlannedFunction, PlannedLayer } from './build-plan.ts';
 
 /** Raise it when the same input would be built into other bytes. */
-const BUILD_FORMAT = 2;
+const BUILD_FORMAT = 3;
 
 type SourceFile = PlannedArtifact['sources'][number];
 
@@ -67,17 +68,21 @@ function together(all: readonly ServicesInUse[]): ServicesInUse {
   return all.includes('all') ? 'all' : [...new Set((all as string[][]).flat())].sort();
 }
 
+/** Finds the distributions of requirement sets: see resolveSets. */
+export type Resolve = typeof resolveSets;
+
 async function planLayers(
   project: Project,
   target: Target,
   services: ServicesInUse,
+  resolve: Resolve,
 ): Promise<PlannedLayer[]> {
   const { root, layers } = project;
   const sets: Record<string, string[]> = {};
   for (const layer of layers) {
     if (layer.requirements) sets[layer.name] = await readRequirements(root, layer.requirements);
   }
-  const distributions = await resolveSets(sets, target);
+  const distributions = await resolve(sets, target);
   const nameOf = new Map(layers.map(({ logicalId, name }) => [logicalId, name]));
   const allocated = allocate({
     layers: layers.map(({ name }) => ({ id: name, needs: closure(name, distributions) })),
@@ -121,12 +126,13 @@ async function planFunction(
   fn: ProjectFunction,
   layers: readonly PlannedLayer[],
   target: Target,
+  resolve: Resolve,
 ): Promise<PlannedFunction> {
   const { root } = project;
   const own = layers.filter(({ logicalId }) => fn.layers.includes(logicalId));
   const held = own.flatMap(({ distributions }) => distributions);
   const set = fn.requirements ? { [fn.logicalId]: await readRequirements(root, fn.requirements) } : {};
-  const resolved = await resolveSets(set, target, held);
+  const resolved = await resolve(set, target, held);
   const distributions = resolved
     .filter(({ name }) => !held.some((other) => other.name === name))
     .map(withoutVia);
@@ -161,9 +167,10 @@ async function planFunction(
 /**
  * Decides what a project's release is built of: one resolution over all layers, each distribution in the lowest layer
  * that needs it, functions with what their layers do not hold.
+ * @param resolve how requirements are resolved. Default: by the index, each time
  * @throws ProjectError, ResolutionError
  */
-export async function planProject(project: Project): Promise<BuildPlan> {
+export async function planProject(project: Project, resolve: Resolve = resolveSets): Promise<BuildPlan> {
   const target: Target = { python: project.python, architecture: project.architecture };
   const everySource = await Promise.all(
     [...project.functions.map((fn) => fn.codeUri), ...project.layers.map((layer) => layer.contentUri)].map(
@@ -171,20 +178,24 @@ export async function planProject(project: Project): Promise<BuildPlan> {
         servicesInUse(project, await sourcesOf(project.root, folder, [SMOKE_FOLDER], (path) => path)),
     ),
   );
-  const layers = await planLayers(project, target, together(everySource));
+  const layers = await planLayers(project, target, together(everySource), resolve);
   const functions = await Promise.all(
-    project.functions.map((fn) => planFunction(project, fn, layers, target)),
+    project.functions.map((fn) => planFunction(project, fn, layers, target, resolve)),
   );
   const mode = modeOf(project);
+  const { keep } = project.config.optimise;
   const inputs = [
     BUILD_FORMAT,
+    SAFETY_SET,
     mode,
+    keep,
     layers.map(({ key }) => key),
     functions.map(({ key, smoke }) => [key, smoke]),
   ];
   return {
     target,
     mode,
+    keep,
     decisionsKey: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),
     layers,
     functions,

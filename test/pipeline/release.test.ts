@@ -6,10 +6,21 @@ import {
 } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { GetExecutionHistoryCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 import { PROBE_PREFIX } from '../../core/release/probe.ts';
 import { functionsOf } from '../../core/release/stack-resources.ts';
-import { describeStack, get, lambda, records, release, resourcesOf, stateOf } from '../support/aws.ts';
+import {
+  describeStack,
+  get,
+  lambda,
+  readArtifact,
+  records,
+  release,
+  resourcesOf,
+  sfn,
+  stateOf,
+} from '../support/aws.ts';
 import { changed, projectZip } from '../support/project.ts';
 
 const STACK = 'released';
@@ -32,6 +43,15 @@ describe('a release', () => {
       body: { text: 'hello world', version: 1 },
     });
 
+    const plan = JSON.parse(
+      await readArtifact(`releases/${STACK}/${(end.output['release'] as { id: string }).id}/plan.json`),
+    );
+    expect(plan).toMatchObject({ mode: 'traced', layers: [{ decisions: { steps: expect.any(Array) } }] });
+    const sbom = JSON.parse(await readArtifact(`layers/utils/${plan.layers[0].key}/sbom.cdx.json`));
+    expect(sbom).toMatchObject({
+      bomFormat: 'CycloneDX',
+      components: [{ purl: 'pkg:pypi/six@1.16.0', licenses: expect.any(Array) }],
+    });
     expect(await records(STACK)).toMatchObject([{ outcome: 'RELEASED', execution: end.arn }]);
     const cloudwatch = new CloudWatchClient();
     const { MetricAlarms = [] } = await cloudwatch.send(
@@ -95,5 +115,33 @@ describe('a release', () => {
     );
     expect(end.status, end.message).toBe('SUCCEEDED');
     expect({ ...(await stateOf(STACK)), tags: undefined }).toEqual({ ...before, tags: undefined });
+  });
+});
+
+describe('the decisions of the optimiser', () => {
+  const states = async (arn: string) => {
+    const { events = [] } = await sfn.send(
+      new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
+    );
+    return events.flatMap(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name ?? []);
+  };
+
+  it('are used again while nothing that they follow from has changed; a changed function alone builds no layer anew', async () => {
+    const first = await release('decided', await projectZip({ 'functions/hello/note.txt': 'decided' }));
+    expect(first.status, first.message).toBe('SUCCEEDED');
+    expect(await states(first.arn)).toContain('Optimise');
+    const again = await release(
+      'decided',
+      await projectZip({ 'functions/hello/note.txt': 'decided', 'README.md': 'not shipped' }),
+    );
+    expect(await states(again.arn)).not.toContain('Optimise');
+    const changedFunction = await release(
+      'decided',
+      await projectZip({ 'functions/hello/note.txt': 'changed' }),
+    );
+    const entered = await states(changedFunction.arn);
+    expect(entered).toContain('Optimise');
+    expect(entered).toContain('BuildFunctions');
+    expect(entered).not.toContain('BuildLayer');
   });
 });

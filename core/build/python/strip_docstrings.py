@@ -40,12 +40,7 @@ def stripped(source):
         lines[first : last + 1] = [head + b'""' + (tail if first == last else b""), *([b""] * (last - first))]
         if first != last and tail.strip():
             return None  # something follows on the docstring's last line
-    result = b"\n".join(lines)
-    try:
-        ast.parse(result)
-    except (SyntaxError, ValueError):
-        return None
-    return result if found else None
+    return b"\n".join(lines) if found else None
 
 
 def main():

@@ -1,7 +1,16 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { topLevelModules } from '../../../core/build/imports.ts';
 import { parseRecord } from '../../../core/build/install.ts';
-import { closure, lockLines, parseLock, resolveSets } from '../../../core/build/resolve.ts';
+import {
+  closure,
+  lockLines,
+  parseLock,
+  rememberingResolver,
+  resolveSets,
+} from '../../../core/build/resolve.ts';
 import { ResolutionError } from '../../../core/errors.ts';
 
 const TARGET = { python: '3.11', architecture: 'x86_64' } as const;
@@ -95,5 +104,22 @@ describe('the resolution of several requirement sets', () => {
     const failed = resolveSets(sets, TARGET);
     await expect(failed).rejects.toThrow(ResolutionError);
     await expect(failed).rejects.toThrow(problem);
+  });
+});
+
+describe('a resolution that is remembered', () => {
+  it('holds while requirements, target and constraints are the same', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'plimsoll-resolutions-'));
+    const resolve = rememberingResolver(folder);
+    const first = await resolve({ one: ['six'] }, TARGET);
+    const [file = ''] = await readdir(folder);
+    // Not what any index would answer: so it is the memory that does.
+    await writeFile(join(folder, file), JSON.stringify([{ ...first[0], version: '0.0.1' }]));
+    expect((await resolve({ one: ['six'] }, TARGET))[0]?.version).toBe('0.0.1');
+    expect((await resolve({ one: ['six<2'] }, TARGET))[0]?.version).toBe(first[0]?.version);
+    expect((await resolve({ one: ['six'] }, { ...TARGET, python: '3.12' }))[0]?.version).toBe(
+      first[0]?.version,
+    );
+    await rm(folder, { recursive: true, force: true });
   });
 });

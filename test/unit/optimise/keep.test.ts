@@ -65,4 +65,20 @@ describe('the files that no workload used', () => {
   it('keep all services where the code computes a name', () => {
     expect(unusedFiles({ ...input, services: 'all' })).toEqual(['p/unused.py', 'p/other.bin']);
   });
+  it('stay, when plimsoll.yaml names them or what they lie in', () => {
+    expect(unusedFiles({ ...input, keep: ['p.unused'] })).toEqual([
+      'p/other.bin',
+      'botocore/data/ec2/1/service-2.json',
+    ]);
+    expect(unusedFiles({ ...input, keep: ['p'] })).toEqual(['botocore/data/ec2/1/service-2.json']);
+    expect(
+      unusedFiles({
+        ...input,
+        files: ['a/__init__.py', 'a/b/__init__.py', 'a/b/c.py', 'a/d.py', 'ab/__init__.py'],
+        used: new Set<string>(),
+        loaded: new Set<string>(),
+        keep: ['a.b'],
+      }),
+    ).toEqual(['a/d.py', 'ab/__init__.py']);
+  });
 });

@@ -46,12 +46,21 @@ async function run({
   const installed = [{ name: distribution, version: '1', files: Object.keys(layer) }];
   const decisions = await optimise({
     units: [
-      { kind: 'layer', name: 'layer', libraries, installed, own: new Set(), services: [] },
+      {
+        kind: 'layer',
+        name: 'layer',
+        libraries,
+        installed,
+        installedSizes: new Map(),
+        own: new Set(),
+        services: [],
+      },
       {
         kind: 'function',
         name: 'fn',
         libraries: code,
         installed: [],
+        installedSizes: new Map(),
         own: new Set(['app.py']),
         services: [],
       },

@@ -1,0 +1,75 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { normalizeName } from './install.ts';
+
+/** One component as CycloneDX 1.6 writes it (cyclonedx.org, "JSON reference"). */
+interface Component {
+  type: 'library';
+  'bom-ref': string;
+  name: string;
+  version: string;
+  purl: string;
+  licenses?: ({ expression: string } | { license: { name: string } })[];
+}
+
+export interface Sbom {
+  bomFormat: 'CycloneDX';
+  specVersion: '1.6';
+  version: 1;
+  metadata: { component: { type: 'application'; name: string; version: string } };
+  components: Component[];
+}
+
+const MAX_LICENCE_NAME = 100;
+
+/** The fields of a METADATA file's head, in order (core metadata specification: RFC 822 lines up to the first empty one). */
+export function parseMetadata(text: string): [name: string, value: string][] {
+  const [head = ''] = text.split(/\r?\n\r?\n/, 1);
+  return head
+    .replace(/\r?\n[ \t]+/g, ' ')
+    .split(/\r?\n/)
+    .flatMap((line): [string, string][] => {
+      const colon = line.indexOf(':');
+      return colon < 1 ? [] : [[line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]];
+    });
+}
+
+/** SPDX expression where the package gives one, else the names in its classifiers, else the first words of License. */
+function licencesOf(fields: readonly [string, string][]): Component['licenses'] {
+  const all = (name: string) =>
+    fields
+      .filter(([key, value]) => key === name && value !== '' && value !== 'UNKNOWN')
+      .map(([, value]) => value);
+  const [expression] = all('license-expression');
+  if (expression !== undefined) return [{ expression }];
+  const classified = all('classifier').flatMap((one) => /^License :: (?:.* :: )?(.+)$/.exec(one)?.[1] ?? []);
+  const names =
+    classified.length > 0 ? classified : all('license').map((one) => one.slice(0, MAX_LICENCE_NAME));
+  return names.length > 0 ? [...new Set(names)].map((name) => ({ license: { name } })) : undefined;
+}
+
+/** One distribution, from its METADATA. */
+export function componentOf(text: string): Component | undefined {
+  const fields = parseMetadata(text);
+  const name = fields.find(([key]) => key === 'name')?.[1];
+  const version = fields.find(([key]) => key === 'version')?.[1];
+  if (name === undefined || version === undefined) return undefined;
+  const purl = `pkg:pypi/${normalizeName(name)}@${encodeURIComponent(version)}`;
+  const licenses = licencesOf(fields);
+  return { type: 'library', 'bom-ref': purl, name, version, purl, ...(licenses ? { licenses } : {}) };
+}
+
+/** The bill of materials of an artifact, from what is in its tree. The same tree gives the same text. */
+export async function sbomOf(name: string, key: string, libraries: string): Promise<Sbom> {
+  const folders = (await readdir(libraries)).filter((one) => one.endsWith('.dist-info')).sort();
+  const texts = await Promise.all(
+    folders.map((folder) => readFile(join(libraries, folder, 'METADATA'), 'utf8').catch(() => '')),
+  );
+  return {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.6',
+    version: 1,
+    metadata: { component: { type: 'application', name, version: key } },
+    components: texts.flatMap((text) => componentOf(text) ?? []),
+  };
+}

@@ -1,0 +1,89 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { listTree } from '../../../core/build/tree.ts';
+import { findPython } from '../../../core/build/uv.ts';
+import { addFinder } from '../../../core/optimise/finder.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'plimsoll-finder-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** A tree of these files from which `removed` is gone, with the finder in it. */
+async function tree(name: string, files: Record<string, string>, removed: string[]): Promise<string> {
+  const root = join(folder, name);
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+  await addFinder(root, name, removed, new Set(Object.keys(files)));
+  return root;
+}
+
+async function python(roots: string[], code: string): Promise<string> {
+  const program = `import sys; sys.path[:0] = ${JSON.stringify(roots)}\n${code}`;
+  return (
+    await promisify(execFile)(await findPython('3.11', folder), ['-I', '-S', '-B', '-c', program])
+  ).stdout.trim();
+}
+
+describe('a module that was removed and is asked for after all', () => {
+  it('is named, with its artifact and the way to keep it, and counted', async () => {
+    const core = await tree('core', { 'p/__init__.py': '' }, ['p/gone.py', 'p/data.bin']);
+    const ml = await tree('ml', { 'q/__init__.py': 'X = 1' }, [
+      'q/sub/gone.cpython-311-x86_64-linux-gnu.so',
+      'q/sub/__init__.py',
+    ]);
+    const said = (name: string) =>
+      python(
+        [core, ml],
+        `import p, q\ntry:\n    import ${name}\nexcept ImportError as error:\n    print(type(error).__name__, error.name, error)`,
+      );
+    const [metric = '', message = ''] = (await said('p.gone')).split('\n');
+    expect(message).toBe(
+      'ModuleNotFoundError p.gone p.gone was removed from core by plimsoll, since no workload had used it. To keep it, add a smoke event that uses it, or to plimsoll.yaml optimise: { keep: [p.gone] }, and run: plimsoll deploy',
+    );
+    expect(JSON.parse(metric)).toMatchObject({
+      _aws: {
+        CloudWatchMetrics: [
+          {
+            Namespace: 'Plimsoll',
+            Dimensions: [['Artifact']],
+            Metrics: [{ Name: 'RemovedModules', Unit: 'Count' }],
+          },
+        ],
+      },
+      Artifact: 'core',
+      Module: 'p.gone',
+      RemovedModules: 1,
+    });
+    expect(await said('q.sub.gone')).toContain('q.sub was removed from ml');
+  });
+
+  it('is told from one that was never there', async () => {
+    const core = await tree('core', { 'p/__init__.py': '' }, ['p/gone.py']);
+    expect(
+      await python(
+        [core],
+        'import p\ntry:\n    import p.never\nexcept ImportError as error:\n    print(error)',
+      ),
+    ).toBe("No module named 'p.never'");
+  });
+
+  it('costs nothing where nothing is asked for: the lists are not read', async () => {
+    const core = await tree('core', { 'p/__init__.py': '', 'p/here.py': '' }, ['p/gone.py']);
+    const code =
+      'import sys\nopened = []\nsys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)\nimport p.here\nprint([path for path in opened if "plimsoll_removed" in path], "json" in sys.modules)';
+    expect(await python([core], code)).toBe('[] False');
+  });
+
+  it('needs no finder where no module has gone', async () => {
+    const core = await tree('core', { 'p/__init__.py': '' }, ['p/data.bin']);
+    expect((await listTree(core)).map(({ path }) => path)).toEqual(['p/__init__.py']);
+  });
+});
