@@ -149,16 +149,21 @@ export async function probeImports(
     fn.layers.flatMap(
       (name) => layers[plan.layers.find((layer) => layer.name === name)?.logicalId ?? ''] ?? [],
     );
-  const probes: Probe[] = [];
-  for (const fn of plan.functions) {
+  const probe = async (fn: PlannedFunction): Promise<Probe> => {
     const name = probeName(release, fn.name);
     try {
       await createProbe(clients, name, fn, plan, arnsOf(fn));
-      probes.push(await importAll(lambda, name, fn, await modulesOf(bucket, plan, fn)));
+      return await importAll(lambda, name, fn, await modulesOf(bucket, plan, fn));
     } finally {
       await deleteProbe(lambda, name);
     }
-  }
+  };
+  // All are waited for, so that none is left behind when one fails.
+  const results = await Promise.allSettled(plan.functions.map(probe));
+  const probes = results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
   return { probes };
 }
 
