@@ -1,25 +1,16 @@
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { Listr, type ListrTask } from 'listr2';
 import type { Manifest } from '../../core/build/manifest.ts';
 import { rememberingResolver } from '../../core/build/resolve.ts';
 import { uv } from '../../core/build/uv.ts';
-import { decidedPlan, Workspace, type WorkspaceArtifact } from '../../core/build/workspace.ts';
-import { BudgetExceededError } from '../../core/errors.ts';
+import { decidedPlan, Workspace } from '../../core/build/workspace.ts';
 import { loadProject, type Project } from '../../core/project/project.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
 import { planProject, wavesOf } from '../../core/release/plan.ts';
-import { readCentralDirectory } from '../../core/size/central-directory.ts';
-import { checkEntries } from '../../core/size/entries.ts';
-import { ARTIFACT_LIMITS } from '../../core/size/limits.ts';
-import {
-  explainChecks,
-  type MeasuredArtifact,
-  megabytes,
-  type SizeReport,
-  sizeReport,
-} from '../../core/size/report.ts';
+import { megabytes, type SizeReport } from '../../core/size/report.ts';
+import { BUILD_FOLDER, measureAll, refuseOverBudget } from '../measure.ts';
 import { sizeTable } from '../show/release.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { dim, duration, green } from '../show/table.ts';
@@ -38,33 +29,6 @@ interface Context {
   plan: BuildPlan;
   workspace: Workspace;
   report: SizeReport;
-}
-
-/** Built artifacts stand here, below the project. */
-export const BUILD_FOLDER = join('.plimsoll', 'build');
-
-async function measure({ manifest, folder }: WorkspaceArtifact): Promise<MeasuredArtifact> {
-  const { kind, name } = manifest;
-  const path = join(folder, `${kind}.zip`);
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const readRange = async (start: number, end: number) => {
-      const buffer = Buffer.alloc(end - start);
-      await file.read(buffer, 0, buffer.length, start);
-      return buffer;
-    };
-    const { entries, dataEnd } = await readCentralDirectory(path, size, readRange, ARTIFACT_LIMITS.entries);
-    checkEntries(path, entries, dataEnd, ARTIFACT_LIMITS);
-    const files = entries.map((entry) => ({
-      path: entry.fileName,
-      bytes: entry.uncompressedSize,
-      crc32: entry.crc32,
-    }));
-    return { kind, name, zipped: size, files };
-  } finally {
-    await file.close();
-  }
 }
 
 /** The lines of one artifact: its steps as they go, then its size. */
@@ -181,13 +145,8 @@ function buildTasks(options: Options, root: string): ListrTask<Context>[] {
 
 /** @throws BudgetExceededError */
 async function checkSizes({ plan, workspace }: Context): Promise<SizeReport> {
-  const report = sizeReport(plan, await Promise.all([...workspace.artifacts.values()].map(measure)));
-  const problems = explainChecks(report);
-  if (problems.length > 0) {
-    throw new BudgetExceededError(
-      `${problems.join('; ')}. Drop what is not needed from requirements.txt, or raise the budget in plimsoll.yaml: budgets.`,
-    );
-  }
+  const report = await measureAll(plan, workspace);
+  refuseOverBudget(report);
   return report;
 }
 
@@ -202,7 +161,7 @@ async function build(options: Options): Promise<void> {
   await workspace.tidy();
   const artifacts = [...workspace.artifacts.values()];
   const ms = performance.now() - begin;
-  const measured = report ?? sizeReport(plan, await Promise.all(artifacts.map(measure)));
+  const measured = report ?? (await measureAll(plan, workspace));
   if (options.json) {
     console.log(
       JSON.stringify({

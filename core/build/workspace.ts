@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { PrerequisiteError } from '../errors.ts';
 import { decide } from '../optimise/decide.ts';
 import { projectDecisionsSchema } from '../optimise/decisions.ts';
 import type { Unit } from '../optimise/optimise.ts';
@@ -39,6 +40,15 @@ async function dropOlder(parent: string, keep: string): Promise<void> {
   );
 }
 
+const decisionsFile = (folder: string, { decisionsKey }: BuildPlan) =>
+  join(folder, 'decisions', `${decisionsKey}.json`);
+
+/** The plan with the decisions that lie in the folder, or undefined where they are not there. */
+export async function rememberedPlan(plan: BuildPlan, folder: string): Promise<BuildPlan | undefined> {
+  const text = await readFile(decisionsFile(folder, plan), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : withDecisions(plan, projectDecisionsSchema.parse(JSON.parse(text)));
+}
+
 /** The plan with the optimiser's decisions: those that lie in the folder, or new ones. */
 export async function decidedPlan(
   root: string,
@@ -46,22 +56,16 @@ export async function decidedPlan(
   folder: string,
   onStep: OnStep,
 ): Promise<{ plan: BuildPlan; reused: boolean; units: readonly Unit[] }> {
-  const parent = join(folder, 'decisions');
-  const file = join(parent, `${plan.decisionsKey}.json`);
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text !== undefined)
-    return {
-      plan: withDecisions(plan, projectDecisionsSchema.parse(JSON.parse(text))),
-      reused: true,
-      units: [],
-    };
+  const remembered = await rememberedPlan(plan, folder);
+  if (remembered) return { plan: remembered, reused: true, units: [] };
+  const file = decisionsFile(folder, plan);
   const workdir = join(folder, 'optimise');
   await rm(workdir, { recursive: true, force: true });
   const { decisions, units } = await decide({ root, plan, workdir, onStep });
-  await mkdir(parent, { recursive: true });
+  await mkdir(dirname(file), { recursive: true });
   await writeFile(`${file}.new`, JSON.stringify(decisions));
   await rename(`${file}.new`, file);
-  await dropOlder(parent, `${plan.decisionsKey}.json`);
+  await dropOlder(dirname(file), basename(file));
   return { plan: withDecisions(plan, decisions), reused: false, units };
 }
 
@@ -109,6 +113,23 @@ export class Workspace {
     if (!manifest) throw new Error(`${home}: the build left no manifest`);
     this.artifacts.set(item.name, { manifest, folder: home, reused: found !== undefined });
     this.events.done(manifest, found !== undefined, performance.now() - begin);
+  }
+
+  /** Finds what was built before. @throws PrerequisiteError naming the first artifact that was not */
+  async open(): Promise<void> {
+    const all = [
+      ...this.plan.layers.map((item) => ({ kind: 'layer' as const, item })),
+      ...this.plan.functions.map((item) => ({ kind: 'function' as const, item })),
+    ];
+    for (const { kind, item } of all) {
+      const folder = join(this.folder, `${kind}s`, item.name, item.key);
+      const manifest = await readManifest(folder);
+      if (!manifest)
+        throw new PrerequisiteError(
+          `${kind} ${item.name} is not built as the project is now; run: plimsoll build`,
+        );
+      this.artifacts.set(item.name, { manifest, folder, reused: true });
+    }
   }
 
   async layers(only?: readonly string[]): Promise<void> {

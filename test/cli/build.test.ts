@@ -12,14 +12,19 @@ beforeAll(async () => {
 });
 afterAll(() => rm(project, { recursive: true, force: true }));
 
-function build(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+const build = (...args: string[]) => plimsoll('build', ...args);
+
+function plimsoll(
+  command: string,
+  ...args: string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
     const done = (error: ExecFileException | null, stdout: string, stderr: string) =>
       resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
     const env = { ...process.env, AWS_ENDPOINT_URL: 'http://127.0.0.1:9', NO_COLOR: '1' };
     execFile(
       process.execPath,
-      [join(ROOT, 'bin', 'plimsoll.mjs'), 'build', '--project', project, ...args],
+      [join(ROOT, 'bin', 'plimsoll.mjs'), command, ...args, '--project', project],
       { env },
       done,
     );
@@ -60,11 +65,30 @@ describe('plimsoll build', () => {
     expect(stdout).not.toContain('\u001b[');
   });
 
+  it('is weighed by plimsoll size, once it is built', async () => {
+    const check = await plimsoll('size', 'check', '--verbose');
+    expect(check.code, check.stderr).toBe(0);
+    expect(check.stdout).toMatch(/layer +utils .*\n/);
+    expect(check.stdout).toMatch(/six +\d+\.\d kB +\d+ %/);
+    expect(check.stdout).toMatch(/All \d+ budgets and limits hold\./);
+    const report = JSON.parse((await plimsoll('size', 'report', '--format', 'json')).stdout);
+    expect(report.artifacts.map(({ name }: { name: string }) => name)).toEqual(['utils', 'Hello']);
+    await writeFile(join(project, 'layers', 'utils', 'requirements.txt'), 'six==1.17.0\n');
+    const stale = await plimsoll('size', 'check');
+    expect(stale.code).toBe(2);
+    expect(stale.stderr).toContain('is not built as it is now; run: plimsoll build');
+    await writeFile(join(project, 'layers', 'utils', 'requirements.txt'), 'six==1.16.0\n');
+  });
+
   it('ends with 1 over a budget, unless the check is skipped', async () => {
     await writeFile(join(project, 'plimsoll.yaml'), 'budgets: { total: 1 kB }\n');
     const failed = await build();
     expect(failed.code).toBe(1);
     expect(failed.stderr).toMatch(/BudgetExceededError: whole release is .* over its budget of 0\.001 MB/);
     expect((await build('--skip-validation')).code).toBe(0);
+    const check = await plimsoll('size', 'check');
+    expect(check.code).toBe(1);
+    expect(check.stderr).toContain('BudgetExceededError: whole release is');
+    expect((await plimsoll('size', 'report')).code).toBe(0);
   });
 });
