@@ -189,7 +189,8 @@ const summary = ({ files: _files, modules: _modules, ...rest }: Manifest) => res
 function details(manifest: Manifest): string {
   const lines = [
     `${manifest.kind} ${manifest.name}: ${manifest.distributions.map(({ name, version }) => `${name} ${version}`).join(', ') || 'no distributions'}`,
-    ...manifest.steps.flatMap(({ step, removed, putBack }) => [
+    ...manifest.steps.flatMap(({ step, removed, putBack, note }) => [
+      ...(note === undefined ? [] : [`  ${step}: nothing, since ${note}`]),
       ...removed.map(
         ({ distribution, reason, files, bytes }) =>
           `  ${step}: ${megabytes(bytes)} less in ${files} files of ${distribution}: ${reason}`,

@@ -10,6 +10,8 @@ export const stepReportSchema = z.object({
   removed: z.array(
     z.object({ distribution: z.string(), reason: z.string(), files: z.int(), bytes: z.int() }),
   ),
+  /** Why the step did less than it could, where it did. */
+  note: z.string().optional(),
   /** Files that the proof has put back, with what broke without them. */
   putBack: z.array(z.object({ path: z.string(), broke: z.string() })),
 });

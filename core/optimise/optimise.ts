@@ -115,9 +115,9 @@ class Proof {
     }
   }
 
-  /** Whether every import and every event of a workload went well on the untouched trees. */
-  isComplete(index: number): boolean {
-    return this.baseline[index]?.every(({ result }) => result === 'ok') ?? false;
+  /** The first import or event of a workload that did not go well on the untouched trees. */
+  failed(index: number): Outcome | undefined {
+    return this.baseline[index]?.find(({ result }) => result !== 'ok');
   }
 
   /** What breaks now that did not before: the first of each function. */
@@ -205,14 +205,19 @@ export async function optimise(input: OptimiseInput): Promise<ProjectDecisions> 
   const interpreter = workloads[0]?.interpreter ?? '';
   const each = async (changes: (unit: Unit) => Promise<Change[]>) =>
     (await Promise.all(units.map(changes))).flat();
-  // What no function sees is no workload's, either; and a workload that fails here, for want of an account, say, does
-  // not show all that it needs.
-  const seen = (unit: Unit) => {
-    const own = workloads.flatMap(({ paths }, index) =>
-      paths.includes(unit.libraries) ? [proof.isComplete(index)] : [],
+  // A workload that fails here, for want of an account, say, does not show all that it needs.
+  const whyNotTraced = (unit: Unit): string | undefined => {
+    const own = workloads.flatMap(({ name, paths }, index) =>
+      paths.includes(unit.libraries) ? [{ name, failed: proof.failed(index) }] : [],
     );
-    return own.length > 0 && own.every(Boolean);
+    if (own.length === 0) return 'no function uses it';
+    const incomplete = own.find(({ failed }) => failed !== undefined);
+    return (
+      incomplete &&
+      `${incomplete.name}: ${incomplete.failed?.name} ends with ${incomplete.failed?.result} in the build, so it does not show all that it needs`
+    );
   };
+  const seen = (unit: Unit) => whyNotTraced(unit) === undefined;
   const loaded = new Set(proof.traces.flatMap(({ modules }) => Object.keys(modules)));
   const steps: Step[] = [
     { name: 'rules', changes: () => each(ruleChanges) },
@@ -241,7 +246,12 @@ export async function optimise(input: OptimiseInput): Promise<ProjectDecisions> 
     (await allAtOnce(steps, stash, proof, onStep)) ?? (await oneByOne(steps, stash, proof, onStep));
   const of = (kind: Unit['kind']) =>
     Object.fromEntries(
-      units.filter((unit) => unit.kind === kind).map((unit) => [unit.name, decisionsOf(unit, reports)]),
+      units
+        .filter((unit) => unit.kind === kind)
+        .map((unit) => [
+          unit.name,
+          decisionsOf(unit, reports, mode === 'traced' ? whyNotTraced(unit) : undefined),
+        ]),
     );
   return { layer: of('layer'), function: of('function') };
 }
@@ -257,7 +267,7 @@ function summary(changes: readonly Change[]): StepReport['removed'] {
   return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
 }
 
-function decisionsOf(unit: Unit, reports: readonly Done[]): Decisions {
+function decisionsOf(unit: Unit, reports: readonly Done[], note?: string): Decisions {
   const mine = ({ root }: Change) => root === unit.libraries;
   const made = reports.flatMap((report) => report.made.filter(mine));
   return {
@@ -276,6 +286,7 @@ function decisionsOf(unit: Unit, reports: readonly Done[]): Decisions {
     steps: reports.map(({ step, made: done, putBack }) => {
       return {
         step,
+        ...(note !== undefined && step === 'trace' ? { note } : {}),
         removed: summary(done.filter(mine)),
         putBack: putBack
           .filter(({ change }) => mine(change))

@@ -47,7 +47,8 @@ export function stackNameOfKey(key: string): string | undefined {
 
 /** A release's id sorts by time and is the same for each retry of one execution. */
 export function releaseId(startedAt: string, executionName: string): string {
-  const time = startedAt.replace(/[-:]|\.\d+/g, '').toLowerCase();
+  // To the millisecond: two releases may begin within one second.
+  const time = new Date(startedAt).toISOString().replace(/[-:.]/g, '').toLowerCase();
   return `${time}-${createHash('sha256').update(executionName).digest('hex').slice(0, 8)}`;
 }
 

@@ -198,11 +198,14 @@ describe('a workload that fails on the untouched trees', () => {
   });
 
   it('for want of an account proves nothing: its trees lose what rules name, and no more', async () => {
-    const { left } = await run({
+    const { left, decisions } = await run({
       layer: { 'p.py': '', 'idle.py': '' },
       app: 'import p\ndef handler(event, context):\n    raise RuntimeError("no credentials")\n',
     });
     expect(left).toEqual(['idle.py', 'p.py']);
     expect(existsSync(join(folder, 'layer', 'python', 'idle.py'))).toBe(true);
+    expect(decisions?.steps.find(({ step }) => step === 'trace')?.note).toBe(
+      'fn: event one ends with RuntimeError in the build, so it does not show all that it needs',
+    );
   });
 });
