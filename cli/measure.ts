@@ -1,12 +1,11 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Workspace, WorkspaceArtifact } from '../core/build/workspace.ts';
-import { BudgetExceededError } from '../core/errors.ts';
 import type { BuildPlan } from '../core/release/build-plan.ts';
-import { readCentralDirectory } from '../core/size/central-directory.ts';
+import { fileRanges, readCentralDirectory } from '../core/size/central-directory.ts';
 import { checkEntries } from '../core/size/entries.ts';
 import { ARTIFACT_LIMITS } from '../core/size/limits.ts';
-import { explainChecks, type MeasuredArtifact, type SizeReport, sizeReport } from '../core/size/report.ts';
+import { type MeasuredArtifact, type SizeReport, sizeReport } from '../core/size/report.ts';
 
 /** Built artifacts stand here, below the project. */
 export const BUILD_FOLDER = join('.plimsoll', 'build');
@@ -17,12 +16,12 @@ async function measure({ manifest, folder }: WorkspaceArtifact): Promise<Measure
   const file = await open(path);
   try {
     const { size } = await file.stat();
-    const readRange = async (start: number, end: number) => {
-      const buffer = Buffer.alloc(end - start);
-      await file.read(buffer, 0, buffer.length, start);
-      return buffer;
-    };
-    const { entries, dataEnd } = await readCentralDirectory(path, size, readRange, ARTIFACT_LIMITS.entries);
+    const { entries, dataEnd } = await readCentralDirectory(
+      path,
+      size,
+      fileRanges(file),
+      ARTIFACT_LIMITS.entries,
+    );
     checkEntries(path, entries, dataEnd, ARTIFACT_LIMITS);
     const files = entries.map((entry) => ({
       path: entry.fileName,
@@ -38,13 +37,4 @@ async function measure({ manifest, folder }: WorkspaceArtifact): Promise<Measure
 /** Measures what was built, as the pipeline's validator does: by the zips' central directories. */
 export async function measureAll(plan: BuildPlan, workspace: Workspace): Promise<SizeReport> {
   return sizeReport(plan, await Promise.all([...workspace.artifacts.values()].map(measure)));
-}
-
-/** @throws BudgetExceededError saying what is too big, by how much, and what takes the space */
-export function refuseOverBudget(report: SizeReport): void {
-  const problems = explainChecks(report);
-  if (problems.length === 0) return;
-  throw new BudgetExceededError(
-    `${problems.join('; ')}. Drop what is not needed from requirements.txt, or raise the budget in plimsoll.yaml: budgets.`,
-  );
 }

@@ -2,13 +2,13 @@ import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { manifestSchema } from '../core/build/manifest.ts';
-import { BudgetExceededError, UnsafeArchiveError } from '../core/errors.ts';
+import { UnsafeArchiveError } from '../core/errors.ts';
 import { buildPlanSchema, type PlannedArtifact } from '../core/release/build-plan.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { readCentralDirectory } from '../core/size/central-directory.ts';
 import { checkEntries } from '../core/size/entries.ts';
 import { ARTIFACT_LIMITS } from '../core/size/limits.ts';
-import { explainChecks, type MeasuredArtifact, type SizeReport, sizeReport } from '../core/size/report.ts';
+import { type MeasuredArtifact, refuseOverBudget, type SizeReport, sizeReport } from '../core/size/report.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 
@@ -63,12 +63,7 @@ export async function validateSizes(
   ]);
   const report = sizeReport(plan, artifacts);
   await bucket.write(keys.sizes(release), JSON.stringify(report));
-  const problems = explainChecks(report);
-  if (problems.length > 0) {
-    throw new BudgetExceededError(
-      `${problems.join('; ')}. Drop what is not needed from requirements.txt, or raise the budget in plimsoll.yaml: budgets.`,
-    );
-  }
+  refuseOverBudget(report);
   return report;
 }
 

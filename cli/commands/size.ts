@@ -6,8 +6,8 @@ import { PrerequisiteError } from '../../core/errors.ts';
 import { loadProject } from '../../core/project/project.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
 import { planProject } from '../../core/release/plan.ts';
-import { megabytes, type SizeReport } from '../../core/size/report.ts';
-import { BUILD_FOLDER, measureAll, refuseOverBudget } from '../measure.ts';
+import { megabytes, refuseOverBudget, type SizeReport } from '../../core/size/report.ts';
+import { BUILD_FOLDER, measureAll } from '../measure.ts';
 import { sizeTable } from '../show/release.ts';
 import { green, table } from '../show/table.ts';
 

@@ -6,7 +6,7 @@ import type { Decisions } from '../optimise/decisions.ts';
 import { stripDocstrings } from '../optimise/docstrings.ts';
 import { addFinder } from '../optimise/finder.ts';
 import { smaller } from '../optimise/native.ts';
-import type { Unit } from '../optimise/optimise.ts';
+import type { Unit } from '../optimise/unit.ts';
 import { compileTree } from './bytecode.ts';
 import { type ImportResult, importModules, topLevelModules } from './imports.ts';
 import { type Installed, install } from './install.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Decisions } from '../optimise/decisions.ts';
-import type { Unit } from '../optimise/optimise.ts';
+import type { Unit } from '../optimise/unit.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { handlerModule } from '../release/plan.ts';
 import { PROBE_FILE } from '../release/probe.ts';

@@ -5,7 +5,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw } from 'node:zlib';
 import { messageOf, UnsafeArchiveError } from '../errors.ts';
-import { readCentralDirectory } from '../size/central-directory.ts';
+import { fileRanges, readCentralDirectory } from '../size/central-directory.ts';
 import { checkEntries, type ZipEntry, type ZipLimits } from '../size/entries.ts';
 
 const LOCAL_HEADER_BYTES = 30;
@@ -41,11 +41,7 @@ export async function unpack(
   const file = await openFile(zipPath);
   try {
     const { size } = await file.stat();
-    const readRange = async (start: number, end: number) => {
-      const buffer = Buffer.alloc(end - start);
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
-      return buffer.subarray(0, bytesRead);
-    };
+    const readRange = fileRanges(file);
     const { entries, dataEnd } = await readCentralDirectory(name, size, readRange, limits.entries);
     checkEntries(name, entries, dataEnd, limits);
     const extract = async (entry: ZipEntry) => {

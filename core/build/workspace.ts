@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { PrerequisiteError } from '../errors.ts';
 import { decide } from '../optimise/decide.ts';
 import { projectDecisionsSchema } from '../optimise/decisions.ts';
-import type { Unit } from '../optimise/optimise.ts';
+import type { Unit } from '../optimise/unit.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { wavesOf, withDecisions } from '../release/plan.ts';
 import type { OnStep } from './artifact.ts';

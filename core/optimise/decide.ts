@@ -8,7 +8,8 @@ import { findPython } from '../build/uv.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { handlerModule } from '../release/plan.ts';
 import type { ProjectDecisions } from './decisions.ts';
-import { optimise, type Unit } from './optimise.ts';
+import { optimise } from './optimise.ts';
+import type { Unit } from './unit.ts';
 import type { Workload } from './workload.ts';
 
 interface DecideInput {

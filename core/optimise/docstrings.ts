@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { run } from '../build/run.ts';
 import { script } from '../build/scripts.ts';
 import { listTree } from '../build/tree.ts';
-import type { Unit } from './optimise.ts';
 import type { Change } from './stash.ts';
+import { ownersOf, type Unit } from './unit.ts';
 
 const TIMEOUT_MS = 2 * 60_000;
 
@@ -36,9 +36,7 @@ export async function docstringChanges(unit: Unit, interpreter: string, workdir:
     .filter((path) => path.endsWith('.py') && !unit.own.has(path));
   const out = join(workdir, 'docstrings', unit.kind, unit.name);
   const saved = await stripDocstrings(unit.libraries, files, out, interpreter);
-  const owners = new Map(
-    unit.installed.flatMap(({ name, files: own }) => own.map((path) => [path, name] as const)),
-  );
+  const owners = ownersOf(unit);
   return Promise.all(
     Object.entries(saved).map(
       async ([path, bytes]): Promise<Change> => ({

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { listTree } from '../build/tree.ts';
 import { compactElf, readElf, readSymbols } from './elf.ts';
 import { unusedKernels } from './kernels.ts';
-import type { Unit } from './optimise.ts';
 import type { Change } from './stash.ts';
+import { ownersOf, type Unit } from './unit.ts';
 
 /** Endings of shared libraries: `x.so`, `libx.so.3`, `x.cpython-311-x86_64-linux-gnu.so`. */
 export const isNative = (path: string): boolean => /\.so(\.\d+)*$/.test(path);
@@ -29,9 +29,7 @@ export function smaller(bytes: Buffer): { bytes: Buffer; reason: string } | unde
 
 /** Every shared library that can be made smaller. */
 export async function nativeChanges(unit: Unit): Promise<Change[]> {
-  const owners = new Map(
-    unit.installed.flatMap(({ name, files }) => files.map((path) => [path, name] as const)),
-  );
+  const owners = ownersOf(unit);
   const natives = (await listTree(unit.libraries)).filter(
     ({ path }) => isNative(path) && !unit.own.has(path),
   );

@@ -1,6 +1,5 @@
 import { join, relative } from 'node:path';
-import type { Installed } from '../build/install.ts';
-import { planRemovals, type ServicesInUse } from '../build/rules.ts';
+import { planRemovals } from '../build/rules.ts';
 import { listTree } from '../build/tree.ts';
 import { ImportCheckError, WorkloadError } from '../errors.ts';
 import { findCulprits } from './bisect.ts';
@@ -10,21 +9,8 @@ import { type ImportsOf, unusedFiles } from './keep.ts';
 import { importsOfModules } from './lazy-imports.ts';
 import { isNative, nativeChanges } from './native.ts';
 import { type Change, Stash } from './stash.ts';
+import { ownersOf, type Unit } from './unit.ts';
 import { changedOutcomes, type Outcome, runWorkload, type Trace, type Workload } from './workload.ts';
-
-/** One artifact's tree while it is optimised. */
-export interface Unit {
-  kind: 'layer' | 'function';
-  name: string;
-  /** Folder of the distributions, on the path at run time. */
-  libraries: string;
-  installed: readonly Installed[];
-  /** Bytes of each file as it was installed, before anything was changed. */
-  installedSizes: ReadonlyMap<string, number>;
-  /** Files of the project's own, relative to `libraries`: they always stay. */
-  own: ReadonlySet<string>;
-  services: ServicesInUse;
-}
 
 export interface OptimiseInput {
   units: readonly Unit[];
@@ -52,9 +38,6 @@ async function ruleChanges(unit: Unit): Promise<Change[]> {
     });
 }
 
-const ownerOf = (unit: Unit) =>
-  new Map(unit.installed.flatMap(({ name, files }) => files.map((path) => [path, name] as const)));
-
 /** What no workload of the functions that see this tree has used. */
 async function traceChanges(
   unit: Unit,
@@ -70,7 +53,7 @@ async function traceChanges(
     ),
   );
   const loaded = new Set(traces.flatMap(({ modules }) => Object.keys(modules)));
-  const owners = ownerOf(unit);
+  const owners = ownersOf(unit);
   const unused = new Set(
     unusedFiles({
       files: files.map(({ path }) => path),

@@ -1,9 +1,19 @@
+import type { FileHandle } from 'node:fs/promises';
 import { PassThrough, type Readable } from 'node:stream';
 import { type Entry, fromRandomAccessReader, RandomAccessReader, type ZipFile } from 'yauzl';
 import { messageOf, UnsafeArchiveError } from '../errors.ts';
 
 /** Reads bytes [start, end) of a zip, wherever it lies. */
 export type ReadRange = (start: number, end: number) => Promise<Buffer>;
+
+/** Reads ranges of a file; one that reaches beyond its end comes short. */
+export const fileRanges =
+  (file: FileHandle): ReadRange =>
+  async (start, end) => {
+    const buffer = Buffer.alloc(end - start);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
+    return buffer.subarray(0, bytesRead);
+  };
 
 /** The zip's last bytes are read at once: they hold the end record and, for most zips, the whole directory. */
 const TAIL_BYTES = 512 * 1024;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BudgetExceededError } from '../errors.ts';
 import type { BuildPlan } from '../release/build-plan.ts';
 import { LAMBDA_LAYERS_PER_FUNCTION, LAMBDA_UNZIPPED_BYTES } from './limits.ts';
 
@@ -163,4 +164,13 @@ export function explainChecks(report: SizeReport): string[] {
       const name = what === 'budget' ? 'its budget' : "Lambda's limit";
       return `${subject} is ${figure}, ${megabytes(actual - limit)} over ${name} of ${bound} (${space})`;
     });
+}
+
+/** @throws BudgetExceededError saying what is too big, by how much, and what takes the space */
+export function refuseOverBudget(report: SizeReport): void {
+  const problems = explainChecks(report);
+  if (problems.length === 0) return;
+  throw new BudgetExceededError(
+    `${problems.join('; ')}. Drop what is not needed from requirements.txt, or raise the budget in plimsoll.yaml: budgets.`,
+  );
 }

@@ -5,42 +5,29 @@ PLIMSOLL_RUNNING, a file that is there while the state on disk is not whole. Who
 input: the line "stop" ends it in good order; the end of the input, which is what a crash of the parent looks like, at once.
 """
 
+import importlib
 import os
 import pathlib
 import signal
 import sys
 import threading
 
-from adapter import (
-    alias_weights,
-    codebuild_builds,
-    codebuild_sync,
-    execute_api_hosts,
-    iam_resources,
-    lambda_errors,
-    lambda_interpreters,
-    layer_actions,
-    log_metrics,
-    map_history,
-    s3_version_ranges,
-    secure_transport,
-    succeed_output,
-)
+from adapter import codebuild_builds
 
 HOLES = (
-    alias_weights,
-    codebuild_builds,
-    codebuild_sync,
-    execute_api_hosts,
-    iam_resources,
-    lambda_errors,
-    lambda_interpreters,
-    layer_actions,
-    log_metrics,
-    map_history,
-    s3_version_ranges,
-    secure_transport,
-    succeed_output,
+    "alias_weights",
+    "codebuild_builds",
+    "codebuild_sync",
+    "execute_api_hosts",
+    "iam_resources",
+    "lambda_errors",
+    "lambda_interpreters",
+    "layer_actions",
+    "log_metrics",
+    "map_history",
+    "s3_version_ranges",
+    "secure_transport",
+    "succeed_output",
 )
 
 
@@ -71,7 +58,7 @@ def obey(orders):
 
 def main():
     for hole in HOLES:
-        hole.install()
+        importlib.import_module(f"adapter.{hole}").install()
     threading.Thread(target=obey, args=(os.fdopen(os.dup(0)),), daemon=True).start()
     # Nothing that MiniStack starts may read the orders.
     with open(os.devnull, encoding="utf-8") as nothing:

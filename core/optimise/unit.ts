@@ -1,0 +1,20 @@
+import type { Installed } from '../build/install.ts';
+import type { ServicesInUse } from '../build/rules.ts';
+
+/** One artifact's tree while it is optimised. */
+export interface Unit {
+  kind: 'layer' | 'function';
+  name: string;
+  /** Folder of the distributions, on the path at run time. */
+  libraries: string;
+  installed: readonly Installed[];
+  /** Bytes of each file as it was installed, before anything was changed. */
+  installedSizes: ReadonlyMap<string, number>;
+  /** Files of the project's own, relative to `libraries`: they always stay. */
+  own: ReadonlySet<string>;
+  services: ServicesInUse;
+}
+
+/** Name of the distribution that each file belongs to. */
+export const ownersOf = ({ installed }: Pick<Unit, 'installed'>): Map<string, string> =>
+  new Map(installed.flatMap(({ name, files }) => files.map((path) => [path, name] as const)));
