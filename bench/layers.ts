@@ -131,7 +131,7 @@ async function weigh({ paths }: Side): Promise<{ layers: number[]; zipped: numbe
   const layers: number[] = [];
   let zipped = 0;
   for (const path of paths.values()) {
-    const files = await listTree(path);
+    const files = listTree(path);
     layers.push(totalBytes(files));
     zipped += (
       await writeZip(

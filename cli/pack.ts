@@ -7,7 +7,7 @@ import { megabytes } from '../core/size/report.ts';
 
 /** Zips a project as the pipeline takes it: everything but what developers' tools leave behind. @throws ProjectError */
 export async function packProject(root: string, workdir: string): Promise<ZipResult & { path: string }> {
-  const files = await listTree(root, (name) => isLeftover(name) || name === 'cdk.out');
+  const files = listTree(root, (name) => isLeftover(name) || name === 'cdk.out');
   const bytes = totalBytes(files);
   if (files.length > PROJECT_LIMITS.entries || bytes > PROJECT_LIMITS.bytes) {
     throw new ProjectError(

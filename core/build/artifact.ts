@@ -1,19 +1,18 @@
 import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { arch } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { ImportCheckError } from '../errors.ts';
+import type { ProvenUnit } from '../optimise/decide.ts';
 import type { Decisions } from '../optimise/decisions.ts';
-import { stripDocstrings } from '../optimise/docstrings.ts';
-import { addFinder } from '../optimise/finder.ts';
+import { addFinder, HOOK, isHooked, listRemoved } from '../optimise/finder.ts';
 import { smaller } from '../optimise/native.ts';
-import type { Unit } from '../optimise/unit.ts';
-import { compileTree } from './bytecode.ts';
+import { beside, compileFiles, sourceless } from './bytecode.ts';
 import { type ImportResult, importModules, topLevelModules } from './imports.ts';
 import { type Installed, install } from './install.ts';
 import type { Manifest } from './manifest.ts';
 import type { Distribution, Target } from './resolve.ts';
 import { sbomOf } from './sbom.ts';
-import { listTree, type TreeFile, totalBytes } from './tree.ts';
+import { listTree, totalBytes } from './tree.ts';
 import { findPython } from './uv.ts';
 import { writeZip } from './zip.ts';
 
@@ -30,8 +29,8 @@ export interface ArtifactSpec {
   /** Files of the project that the artifact ships, from where to what name in the zip. */
   sources: readonly { from: string; to: string }[];
   decisions: Decisions;
-  /** The tree in which it was decided, when it is still there; it is taken, not copied. */
-  decided?: Unit | undefined;
+  /** The tree in which it was decided and proven, when it is still there; it is taken, not copied. */
+  decided?: ProvenUnit | undefined;
   /** Modules beyond the distributions' own that must import. */
   modules: readonly string[];
   environment?: Readonly<Record<string, string>>;
@@ -59,18 +58,13 @@ export async function copySources(sources: ArtifactSpec['sources'], tree: string
   }
 }
 
-/** Does to a tree what the optimiser has decided. */
-async function trim(
-  libraries: string,
-  { remove, compact, strip }: Decisions,
-  interpreter: string,
-): Promise<void> {
+/** Does to the files of a tree what the optimiser has decided. */
+async function trim(libraries: string, { remove, compact }: Decisions): Promise<void> {
   for (const path of remove) await rm(join(libraries, path));
   for (const path of compact) {
     const result = smaller(await readFile(join(libraries, path)));
     if (result) await writeFile(join(libraries, path), result.bytes);
   }
-  await stripDocstrings(libraries, strip, libraries, interpreter);
 }
 
 const machine = () => (arch() === 'arm64' ? 'arm64' : 'x86_64');
@@ -103,40 +97,103 @@ function distributionSizes(
   }));
 }
 
-const sizesOf = (files: readonly TreeFile[]) => new Map(files.map(({ path, bytes }) => [path, bytes]));
+/** What was installed into a tree, and the bytes of each file before anything was changed. */
+type Packages = Pick<ProvenUnit, 'installed' | 'installedSizes'>;
 
-/** Bytes of every file of a tree. */
-export const installedSizesOf = async (libraries: string): Promise<Map<string, number>> =>
-  sizesOf(await listTree(libraries));
-
-/** What is in a tree when everything that was decided has been done to it. */
-type Prepared = Pick<Unit, 'installed' | 'installedSizes'>;
+/** Installs distributions, with the finder that their packages load. @throws InstallError */
+export async function installPackages(
+  distributions: readonly Distribution[],
+  libraries: string,
+  target: Target,
+): Promise<Packages> {
+  const installed = await install(distributions, libraries, target);
+  const files = listTree(libraries);
+  await addFinder(
+    libraries,
+    files.map(({ path }) => path),
+  );
+  return { installed, installedSizes: new Map(files.map(({ path, bytes }) => [path, bytes])) };
+}
 
 /** Installs, copies and trims; or takes the tree in which all that was decided and proven, and so done. */
-async function prepare(
-  spec: ArtifactSpec,
-  tree: string,
-  interpreter: string,
-  onStep: OnStep,
-): Promise<Prepared> {
+async function prepare(spec: ArtifactSpec, tree: string, onStep: OnStep): Promise<Packages> {
   const libraries = join(tree, spec.libraries);
   if (spec.decided) {
     await rename(spec.libraries === '' ? spec.decided.libraries : dirname(spec.decided.libraries), tree);
     return spec.decided;
   }
   onStep('install');
-  const installed = await install(spec.distributions, libraries, spec.target);
-  const installedSizes = await installedSizesOf(libraries);
+  const packages = await installPackages(spec.distributions, libraries, spec.target);
   await copySources(spec.sources, tree);
   onStep('trim');
-  await trim(libraries, spec.decisions, interpreter);
-  return { installed, installedSizes };
+  await trim(libraries, spec.decisions);
+  await listRemoved(libraries, spec.name, spec.decisions.remove);
+  return packages;
+}
+
+/** Compiles what has no bytecode yet: third-party code loses its source, unless something reads it. */
+async function compileTree(
+  spec: ArtifactSpec,
+  tree: string,
+  interpreter: string,
+): Promise<Manifest['bytecode']> {
+  const { docstrings, sources } = spec.decisions;
+  const own = new Set(spec.sources.map(({ to }) => to));
+  const kept = new Set(sources.map((path) => posix.join(spec.libraries, path)));
+  const isSourceless = (path: string) => !own.has(path) && !kept.has(path);
+  const inLibraries = (path: string) => posix.relative(spec.libraries, path);
+  const python = listTree(tree).flatMap(({ path }) => (path.endsWith('.py') ? [path] : []));
+  const compile = (isWanted: (path: string) => boolean, columns: boolean) =>
+    compileFiles({
+      interpreter,
+      tree,
+      out: tree,
+      prefix: spec.mount,
+      hook: HOOK,
+      imports: false,
+      columns,
+      files: python.filter(isWanted).map((path) => ({
+        path,
+        to: isSourceless(path) ? sourceless(path) : beside(path, spec.target.python),
+        docstrings: docstrings || !isSourceless(path),
+        hook: !own.has(path) && isHooked(inLibraries(path)),
+      })),
+    });
+  const compiled = [
+    ...(await compile(isSourceless, false)),
+    ...(await compile((path) => !isSourceless(path), true)),
+  ];
+  const skipped: [string, string][] = [];
+  for (const [path, result] of compiled) {
+    if ('skipped' in result) skipped.push([path, result.skipped]);
+    else if (isSourceless(path)) await rm(join(tree, path));
+  }
+  const bytecode = listTree(tree).filter(({ path }) => path.endsWith('.pyc'));
+  return { compiled: bytecode.length, skipped: Object.fromEntries(skipped.sort()) };
 }
 
 /** Bytes as installed: the distributions', and those of the project's own files. */
-async function installedBytesOf(spec: ArtifactSpec, { installedSizes }: Prepared): Promise<number> {
+async function installedBytesOf(spec: ArtifactSpec, { installedSizes }: Packages): Promise<number> {
   const own = await Promise.all(spec.sources.map(({ from }) => stat(from)));
   return [...installedSizes.values(), ...own.map(({ size }) => size)].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** How the modules are imported: as the proof has seen it, else in a clean interpreter now. */
+async function importsOf(
+  { decided, beside: others, environment }: ArtifactSpec,
+  libraries: string,
+  modules: readonly string[],
+  interpreter: string,
+  onStep: OnStep,
+): Promise<readonly ImportResult[]> {
+  if (decided) return decided.imports;
+  onStep('imports');
+  return importModules({
+    interpreter,
+    paths: [libraries, ...others],
+    modules,
+    ...(environment ? { environment } : {}),
+  });
 }
 
 /**
@@ -152,36 +209,20 @@ export async function buildArtifact(
   const tree = join(workdir, 'tree');
   const libraries = join(tree, spec.libraries);
   const interpreter = await findPython(spec.target.python, workdir);
-  const prepared = await prepare(spec, tree, interpreter, onStep);
-  const { installed, installedSizes } = prepared;
-  const installedBytes = await installedBytesOf(spec, prepared);
-  const left = new Set((await listTree(libraries)).map(({ path }) => path));
-  await addFinder(libraries, spec.name, spec.decisions.remove, left);
+  const packages = await prepare(spec, tree, onStep);
+  const { installed, installedSizes } = packages;
+  const installedBytes = await installedBytesOf(spec, packages);
 
   onStep('bytecode');
-  const own = new Set(spec.sources.map(({ to }) => to));
-  const python = (await listTree(tree)).map(({ path }) => path).filter((path) => path.endsWith('.py'));
-  const parts = {
-    files: python.filter((path) => own.has(path)),
-    sourceless: python.filter((path) => !own.has(path)),
-  };
-  const bytecode = await compileTree(tree, parts, interpreter, spec.mount);
+  const bytecode = await compileTree(spec, tree, interpreter);
 
-  onStep('imports');
   const modules = [...new Set([...installed.flatMap(topLevelModules), ...spec.modules])];
   const runs = canRun(spec.target);
-  const imports = runs
-    ? await importModules({
-        interpreter,
-        paths: [libraries, ...spec.beside],
-        modules,
-        ...(spec.environment ? { environment: spec.environment } : {}),
-      })
-    : [];
+  const imports = runs ? await importsOf(spec, libraries, modules, interpreter, onStep) : [];
   report(spec, imports);
 
   onStep('zip');
-  const files = await listTree(tree);
+  const files = listTree(tree);
   const target = join(workdir, `${spec.kind}.zip`);
   const zip = await writeZip(
     tree,

@@ -3,40 +3,85 @@ import { InstallError } from '../errors.ts';
 import { run } from './run.ts';
 import { script } from './scripts.ts';
 
-const resultSchema = z.object({ compiled: z.int(), skipped: z.record(z.string(), z.string()) });
+const answerSchema = z.record(
+  z.string(),
+  z.union([
+    z.object({ bytes: z.int(), now: z.array(z.string()), later: z.array(z.string()) }),
+    z.object({ skipped: z.string() }),
+  ]),
+);
+/** Python 3.11 and newer; older ones know no columns, and ignore it. */
+const NO_COLUMNS = ['-X', 'no_debug_ranges'];
 const TIMEOUT_MS = 10 * 60_000;
 
-/** How many files got bytecode, and which did not, with the reason. */
-export type BytecodeResult = z.infer<typeof resultSchema>;
+/** What became of one Python file: its bytecode's size and what it imports, or why it does not compile. */
+export type Compiled = z.infer<typeof answerSchema>[string];
 
-export interface BytecodeFiles {
-  /** Get bytecode beside their source: the project's own code. */
-  files: readonly string[];
-  /** Are replaced by their bytecode: third-party packages, whose source nobody reads in Lambda. */
-  sourceless: readonly string[];
+export interface SourceFile {
+  /** Relative to the tree. */
+  path: string;
+  /** Where the bytecode goes, relative to `out`. */
+  to: string;
+  /** Whether docstrings stay. */
+  docstrings: boolean;
+  /** Whether the hook is put at its end. */
+  hook: boolean;
+}
+
+export interface CompileJob {
+  interpreter: string;
+  tree: string;
+  out: string;
+  /** Folder of the tree at run time, for tracebacks. */
+  prefix: string;
+  files: readonly SourceFile[];
+  /** A line of Python, put at the end of the files that ask for it. */
+  hook: string;
+  /** Whether bytecode knows columns, which mark the place within a line in the traceback of a file whose source is there. */
+  columns: boolean;
+  /** Whether to look for imports, too; paths must then be relative to the folder that is on the path. */
+  imports: boolean;
+}
+
+/** Where bytecode stands that replaces its source. */
+export const sourceless = (path: string): string => `${path}c`;
+
+/** Where bytecode stands beside its source (PEP 3147). @param python minor version, such as 3.11 */
+export function beside(path: string, python: string): string {
+  const slash = path.lastIndexOf('/') + 1;
+  const name = path.slice(slash, -'.py'.length);
+  return `${path.slice(0, slash)}__pycache__/${name}.cpython-${python.replace('.', '')}.pyc`;
+}
+
+/** The source that a file of bytecode was made from; any other path is itself. */
+export function sourceOf(path: string): string {
+  if (!path.endsWith('.pyc')) return path;
+  const [, folder = '', name] = /^(.*\/)?__pycache__\/([^/]+)\.[^./]+\.pyc$/.exec(path) ?? [];
+  return name === undefined ? path.slice(0, -1) : `${folder}${name}.py`;
 }
 
 /**
  * Compiles Python files to unchecked-hash bytecode. /opt and /var/task are read-only, so a file without
  * valid bytecode is compiled anew at every cold start; a time stamp would be stale after zipping.
- * @param interpreter of the runtime's own minor version
- * @param prefix folder of the tree at run time, for tracebacks
+ * The interpreter must be of the runtime's own minor version. Sources stay as they are.
+ * @returns by path @throws InstallError where the compiler itself fails
  */
-export async function compileTree(
-  tree: string,
-  files: BytecodeFiles,
-  interpreter: string,
-  prefix: string,
-): Promise<BytecodeResult> {
-  const result = await run(interpreter, ['-I', '-S', script('compile_tree.py')], {
-    cwd: tree,
-    env: { PYTHONHASHSEED: '0', LC_ALL: 'C.UTF-8' },
-    input: JSON.stringify({ root: tree, ...files, prefix }),
-    timeoutMs: TIMEOUT_MS,
-  });
+export async function compileFiles(job: CompileJob): Promise<Map<string, Compiled>> {
+  const { interpreter, tree, columns, ...rest } = job;
+  if (job.files.length === 0) return new Map();
+  const result = await run(
+    interpreter,
+    ['-I', '-S', ...(columns ? [] : NO_COLUMNS), script('compile_files.py')],
+    {
+      cwd: tree,
+      env: { PYTHONHASHSEED: '0', LC_ALL: 'C.UTF-8' },
+      input: JSON.stringify({ root: tree, ...rest }),
+      timeoutMs: TIMEOUT_MS,
+    },
+  );
   if (result.code !== 0)
     throw new InstallError(
       `bytecode: ${interpreter} ended with ${result.code ?? result.signal}: ${result.stderr.slice(-2000)}`,
     );
-  return resultSchema.parse(JSON.parse(result.stdout));
+  return new Map(Object.entries(answerSchema.parse(JSON.parse(result.stdout))));
 }

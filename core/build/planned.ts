@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import type { ProvenUnit } from '../optimise/decide.ts';
 import type { Decisions } from '../optimise/decisions.ts';
-import type { Unit } from '../optimise/unit.ts';
+
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { handlerModule } from '../release/plan.ts';
 import { PROBE_FILE } from '../release/probe.ts';
@@ -17,7 +18,7 @@ export interface BuildContext {
   workdir: string;
   onStep?: OnStep;
   /** The tree in which the optimiser decided, where it is still there. */
-  decided?: Unit | undefined;
+  decided?: ProvenUnit | undefined;
 }
 
 export const fromRoot = (root: string, { sources }: PlannedLayer | PlannedFunction) =>

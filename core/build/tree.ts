@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface TreeFile {
@@ -10,24 +10,20 @@ export interface TreeFile {
 
 /**
  * All files below a folder, sorted by path. Links are left out: an artifact holds plain files only, and a link in a
- * project could point anywhere.
+ * project could point anywhere. Synchronous: thousands of small questions to the disk cost more as promises.
  * @param skip names of files and folders that are passed over wherever they stand
  */
-export async function listTree(
-  root: string,
-  skip: (name: string) => boolean = () => false,
-): Promise<TreeFile[]> {
+export function listTree(root: string, skip: (name: string) => boolean = () => false): TreeFile[] {
   const result: TreeFile[] = [];
-  const visit = async (folder: string): Promise<void> => {
-    const entries = await readdir(join(root, folder), { withFileTypes: true });
-    for (const entry of entries) {
+  const visit = (folder: string): void => {
+    for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (skip(entry.name)) continue;
-      if (entry.isDirectory()) await visit(path);
-      else if (entry.isFile()) result.push({ path, bytes: (await stat(join(root, path))).size });
+      if (entry.isDirectory()) visit(path);
+      else if (entry.isFile()) result.push({ path, bytes: statSync(join(root, path)).size });
     }
   };
-  await visit('');
+  visit('');
   return result.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 

@@ -1,9 +1,8 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { PrerequisiteError } from '../errors.ts';
-import { decide } from '../optimise/decide.ts';
+import { decide, type ProvenUnit } from '../optimise/decide.ts';
 import { projectDecisionsSchema } from '../optimise/decisions.ts';
-import type { Unit } from '../optimise/unit.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { wavesOf, withDecisions } from '../release/plan.ts';
 import type { OnStep } from './artifact.ts';
@@ -55,7 +54,7 @@ export async function decidedPlan(
   plan: BuildPlan,
   folder: string,
   onStep: OnStep,
-): Promise<{ plan: BuildPlan; reused: boolean; units: readonly Unit[] }> {
+): Promise<{ plan: BuildPlan; reused: boolean; units: readonly ProvenUnit[] }> {
   const remembered = await rememberedPlan(plan, folder);
   if (remembered) return { plan: remembered, reused: true, units: [] };
   const file = decisionsFile(folder, plan);
@@ -83,7 +82,7 @@ export class Workspace {
     private readonly folder: string,
     private readonly events: BuildEvents,
     /** Trees in which the optimiser has just decided; each is taken for its artifact. */
-    private readonly units: readonly Unit[] = [],
+    private readonly units: readonly ProvenUnit[] = [],
   ) {}
 
   private async build({ kind, item }: Planned): Promise<void> {
@@ -132,10 +131,15 @@ export class Workspace {
     }
   }
 
+  /** Trees that are proven already need no layer beside them. */
+  private waves(): PlannedLayer[][] {
+    return this.units.length > 0 ? [this.plan.layers] : wavesOf(this.plan.layers);
+  }
+
   async layers(only?: readonly string[]): Promise<void> {
     const wanted = this.plan.layers.filter(({ name }) => !only || only.includes(name));
     const names = new Set(wanted.flatMap(({ name, requires }) => [name, ...requires]));
-    for (const wave of wavesOf(this.plan.layers)) {
+    for (const wave of this.waves()) {
       const items = wave.filter(({ name }) => names.has(name));
       await Promise.all(items.map((item) => this.build({ kind: 'layer', item })));
     }

@@ -1,8 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canRun, copySources, installedSizesOf } from '../build/artifact.ts';
-import { topLevelModules } from '../build/imports.ts';
-import { install } from '../build/install.ts';
+import { canRun, copySources, installPackages } from '../build/artifact.ts';
+import { type ImportResult, topLevelModules } from '../build/imports.ts';
 import { fromRoot, functionSources } from '../build/planned.ts';
 import { findPython } from '../build/uv.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
@@ -24,40 +23,38 @@ interface DecideInput {
 async function layerUnit({ root, plan, workdir }: DecideInput, layer: PlannedLayer): Promise<Unit> {
   const tree = join(workdir, 'layers', layer.name);
   const libraries = join(tree, 'python');
-  const installed = await install(layer.distributions, libraries, plan.target);
-  const installedSizes = await installedSizesOf(libraries);
+  const packages = await installPackages(layer.distributions, libraries, plan.target);
   await copySources(fromRoot(root, layer), tree);
   const own = layer.sources.map(({ to }) => to).filter((path) => path.startsWith('python/'));
   return {
     kind: 'layer',
     name: layer.name,
     libraries,
-    installed,
-    installedSizes,
+    ...packages,
     services: layer.services,
     own: new Set(own.map((path) => path.slice('python/'.length))),
+    modules: [],
   };
 }
 
 async function functionUnit({ root, plan, workdir }: DecideInput, fn: PlannedFunction): Promise<Unit> {
   const libraries = join(workdir, 'functions', fn.name);
-  const installed = await install(fn.distributions, libraries, plan.target);
-  const installedSizes = await installedSizesOf(libraries);
+  const packages = await installPackages(fn.distributions, libraries, plan.target);
   const sources = functionSources(root, fn);
   await copySources(sources, libraries);
   return {
     kind: 'function',
     name: fn.name,
     libraries,
-    installed,
-    installedSizes,
+    ...packages,
     services: fn.services,
     own: new Set(sources.map(({ to }) => to)),
+    modules: [handlerModule(fn.handler)],
   };
 }
 
 const modulesOf = (units: readonly Unit[]) => [
-  ...new Set(units.flatMap(({ installed }) => installed.flatMap(topLevelModules))),
+  ...new Set(units.flatMap(({ installed, modules }) => [...installed.flatMap(topLevelModules), ...modules])),
 ];
 
 /** One workload a function, and one for each layer that no function uses: its imports. */
@@ -67,7 +64,7 @@ function workloadsOf(
   functions: readonly Unit[],
   interpreter: string,
 ): Workload[] {
-  const common = { interpreter, bytecodeCache: join(workdir, 'bytecode') };
+  const common = { interpreter, bytecodeCache: join(workdir, 'bytecode-of-untouched') };
   const pick = (names: readonly string[]) =>
     names.flatMap((name) => layers.find((unit) => unit.name === name) ?? []);
   const idle = plan.layers.filter(({ name }) => !plan.functions.some((fn) => fn.layers.includes(name)));
@@ -75,12 +72,11 @@ function workloadsOf(
     ...plan.functions.map((fn, index): Workload => {
       const own = functions[index] ? [functions[index]] : [];
       const seen = [...own, ...pick(fn.layers)];
-      const modules = [...modulesOf(seen), handlerModule(fn.handler)];
       return {
         ...common,
         name: fn.name,
         paths: seen.map(({ libraries }) => libraries),
-        modules,
+        modules: modulesOf([...pick(fn.layers), ...own]),
         handler: fn.handler,
         events: fn.smoke,
         environment: fn.environment,
@@ -100,10 +96,16 @@ function workloadsOf(
   ];
 }
 
+/** A tree in which all that was decided is done. */
+export interface ProvenUnit extends Unit {
+  /** How its modules were imported in the last proof; empty where this machine cannot run them. */
+  imports: readonly ImportResult[];
+}
+
 export interface Decided {
   decisions: ProjectDecisions;
-  /** The trees below `workdir`, as decided. */
-  units: Unit[];
+  /** The trees below `workdir`, as decided and proven. */
+  units: ProvenUnit[];
 }
 
 /**
@@ -122,13 +124,14 @@ export async function decide(input: DecideInput): Promise<Decided> {
   ]);
   const runs = canRun(plan.target);
   const units = [...layers, ...functions];
-  const decisions = await optimise({
+  const { decisions, imports } = await optimise({
     units,
+    interpreter,
     workloads: runs ? workloadsOf(input, layers, functions, interpreter) : [],
     mode: runs ? plan.mode : 'rules',
     keep: plan.keep,
     workdir,
     onStep,
   });
-  return { decisions, units };
+  return { decisions, units: units.map((unit) => ({ ...unit, imports: imports.get(unit) ?? [] })) };
 }

@@ -24,8 +24,10 @@ export const decisionsSchema = z.object({
   remove: z.array(z.string()),
   /** Native libraries to compact. */
   compact: z.array(z.string()),
-  /** Python files that lose their docstrings. */
-  strip: z.array(z.string()),
+  /** Whether the bytecode of third-party code keeps its docstrings. */
+  docstrings: z.boolean(),
+  /** Python files of third parties that keep their source beside their bytecode, since something reads it. */
+  sources: z.array(z.string()),
   steps: z.array(stepReportSchema),
 });
 

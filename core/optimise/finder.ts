@@ -1,34 +1,37 @@
-import { appendFile, copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { script } from '../build/scripts.ts';
 import { moduleName } from './keep.ts';
 
-const FINDER = 'plimsoll_finder.py';
+export const FINDER = 'plimsoll_finder.py';
 /** Folder beside the packages with one list of removed modules an artifact. */
 const LISTS = 'plimsoll_removed';
 
+/** What a package does at the end of its own import, so that the finder is there before any of its modules is asked for. */
+export const HOOK = '\nimport plimsoll_finder as _plimsoll_finder\n';
+
+/** Whether a file of a distribution loads the finder: a removed module can only be asked for once its package is loaded. */
+export const isHooked = (path: string): boolean => /^[^/]+\/__init__\.py$/.test(path);
+
+/** Puts the finder beside packages that load it. */
+export async function addFinder(libraries: string, files: readonly string[]): Promise<void> {
+  if (files.some(isHooked)) await copyFile(script(FINDER), join(libraries, FINDER));
+}
+
 /**
- * Puts the way back into a trimmed tree: whoever asks for a module that was removed is told so, with the artifact and
- * how to keep it. Every package that has lost modules loads the finder at the end of its `__init__`; a removed module
- * can only be asked for once its package is loaded.
- * @param files what is left in the tree
+ * Tells the finder what has been removed: whoever asks for such a module learns from which artifact, and how to keep it.
+ * @param removed paths of all removed files
  */
-export async function addFinder(
+export async function listRemoved(
   libraries: string,
   artifact: string,
   removed: readonly string[],
-  files: ReadonlySet<string>,
 ): Promise<void> {
-  const modules = removed.flatMap((path) => moduleName(path) ?? []).filter((name) => name.includes('.'));
-  const packages = [...new Set(modules.map((name) => `${name.split('.')[0]}/__init__.py`))].filter((path) =>
-    files.has(path),
-  );
-  const known = new Set(packages.map((path) => path.split('/')[0]));
-  const listed = modules.filter((name) => known.has(name.split('.')[0])).sort();
-  if (listed.length === 0) return;
-  await copyFile(script(FINDER), join(libraries, FINDER));
+  const modules = removed
+    .flatMap((path) => moduleName(path) ?? [])
+    .filter((name) => name.includes('.'))
+    .sort();
+  if (modules.length === 0) return;
   await mkdir(join(libraries, LISTS), { recursive: true });
-  await writeFile(join(libraries, LISTS, `${artifact}.json`), JSON.stringify(listed));
-  for (const path of packages.sort())
-    await appendFile(join(libraries, path), '\nimport plimsoll_finder as _plimsoll_finder\n');
+  await writeFile(join(libraries, LISTS, `${artifact}.json`), JSON.stringify(modules));
 }

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { listTree } from '../build/tree.ts';
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { TreeFile } from '../build/tree.ts';
 import { compactElf, readElf, readSymbols } from './elf.ts';
 import { unusedKernels } from './kernels.ts';
 import type { Change } from './stash.ts';
@@ -27,24 +27,31 @@ export function smaller(bytes: Buffer): { bytes: Buffer; reason: string } | unde
   }
 }
 
-/** Every shared library that can be made smaller. */
-export async function nativeChanges(unit: Unit): Promise<Change[]> {
+/** Every shared library that can be made smaller; the smaller ones are written below `out`. */
+export function nativeChanges(unit: Unit, files: readonly TreeFile[], out: string): Change[] {
   const owners = ownersOf(unit);
-  const natives = (await listTree(unit.libraries)).filter(
-    ({ path }) => isNative(path) && !unit.own.has(path),
-  );
-  const changes: Change[] = [];
-  for (const { path, bytes } of natives) {
-    const result = smaller(await readFile(join(unit.libraries, path)));
-    if (!result) continue;
-    changes.push({
-      root: unit.libraries,
-      path,
-      content: result.bytes,
-      saved: bytes - result.bytes.length,
-      distribution: owners.get(path) ?? unit.name,
-      reason: result.reason,
+  return files
+    .filter(({ path }) => isNative(path) && !unit.own.has(path))
+    .flatMap(({ path, bytes }): Change[] => {
+      const original = join(unit.libraries, path);
+      const result = smaller(readFileSync(original));
+      if (!result) return [];
+      const from = join(out, path);
+      mkdirSync(dirname(from), { recursive: true });
+      writeFileSync(from, result.bytes);
+      // The zip says whether a file is executable.
+      chmodSync(from, statSync(original).mode);
+      const saved = bytes - result.bytes.length;
+      const distribution = owners.get(path) ?? unit.name;
+      return [
+        {
+          root: unit.libraries,
+          path,
+          instead: { from, to: path },
+          saved,
+          distribution,
+          reason: result.reason,
+        },
+      ];
     });
-  }
-  return changes;
 }

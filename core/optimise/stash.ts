@@ -1,5 +1,5 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdirSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 /** One thing that a step does to a file of a tree. */
 export interface Change {
@@ -7,46 +7,48 @@ export interface Change {
   root: string;
   path: string;
   /** What is there instead; undefined: nothing. */
-  content?: Buffer;
+  instead?: {
+    /** Where the new file lies until then. */
+    from: string;
+    /** Its place, relative to root; it may be the path itself. */
+    to: string;
+  };
   /** Bytes less. */
   saved: number;
   distribution: string;
   reason: string;
 }
 
-/** So many files are moved at a time. */
-const AT_ONCE = 64;
-
-async function inBatches<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
-  for (let start = 0; start < items.length; start += AT_ONCE)
-    await Promise.all(items.slice(start, start + AT_ONCE).map(act));
-}
-
-/** Makes changes and takes them back: what was there before lies in a folder beside, and comes back as it was. */
+/** Makes changes and takes them back by renaming: what was there before lies in a folder beside, and comes back as it was. */
 export class Stash {
   /** Each change of one file has a place of its own, since a later step may change the file again. */
   private readonly places = new Map<Change, string>();
   private count = 0;
 
-  constructor(private readonly folder: string) {}
-
-  async make(changes: readonly Change[]): Promise<void> {
-    await mkdir(this.folder, { recursive: true });
-    await inBatches(changes, async (change) => {
-      const target = join(change.root, change.path);
-      const place = join(this.folder, String(this.count++));
-      await rename(target, place);
-      this.places.set(change, place);
-      if (change.content) await writeFile(target, change.content);
-    });
+  constructor(private readonly folder: string) {
+    mkdirSync(folder, { recursive: true });
   }
 
-  async undo(changes: readonly Change[]): Promise<void> {
-    await inBatches(changes, async (change) => {
+  make(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const { root, path, instead } = change;
+      const place = join(this.folder, String(this.count++));
+      renameSync(join(root, path), place);
+      this.places.set(change, place);
+      if (!instead) continue;
+      mkdirSync(dirname(join(root, instead.to)), { recursive: true });
+      renameSync(instead.from, join(root, instead.to));
+    }
+  }
+
+  undo(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const { root, path, instead } = change;
       const place = this.places.get(change);
-      if (place === undefined) return;
-      await rename(place, join(change.root, change.path));
+      if (place === undefined) continue;
+      if (instead) renameSync(join(root, instead.to), instead.from);
+      renameSync(place, join(root, path));
       this.places.delete(change);
-    });
+    }
   }
 }

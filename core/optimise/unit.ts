@@ -13,6 +13,8 @@ export interface Unit {
   /** Files of the project's own, relative to `libraries`: they always stay. */
   own: ReadonlySet<string>;
   services: ServicesInUse;
+  /** Modules beyond the distributions' own that must import. */
+  modules: readonly string[];
 }
 
 /** Name of the distribution that each file belongs to. */

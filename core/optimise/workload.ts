@@ -31,6 +31,8 @@ export interface Outcome {
   detail?: string;
   /** Whether a module or a file was missing. */
   missing: boolean;
+  /** Wall time, in milliseconds. */
+  ms: number;
 }
 
 export interface Trace {
@@ -47,18 +49,18 @@ const lineSchema = z.looseObject({
   ok: z.boolean().optional(),
   kind: z.enum(['import', 'other']).optional(),
   error: z.string().optional(),
+  ms: z.number().optional(),
   answer: z.unknown().optional(),
   opened: z.array(z.string()).optional(),
   modules: z.record(z.string(), z.string()).optional(),
 });
 type Line = z.infer<typeof lineSchema>;
 
-function outcomeOf({ name = '', ok, kind, error = '', answer }: Line, expect: unknown): Outcome {
-  if (!ok) return { name, result: error.split(':')[0] ?? error, detail: error, missing: kind === 'import' };
+function outcomeOf({ name = '', ok, kind, error = '', answer, ms = 0 }: Line, expect: unknown): Outcome {
+  if (!ok)
+    return { name, ms, result: error.split(':')[0] ?? error, detail: error, missing: kind === 'import' };
   const problem = expect === undefined ? undefined : mismatch(answer, expect);
-  return problem
-    ? { name, result: `wrong: ${problem}`, missing: false }
-    : { name, result: 'ok', missing: false };
+  return { name, ms, result: problem ? `wrong: ${problem}` : 'ok', missing: false };
 }
 
 /**
@@ -81,7 +83,6 @@ export async function runWorkload(
           ...LAMBDA_ENVIRONMENT,
           ...environment,
           HOME: home,
-
           AWS_MAX_ATTEMPTS: '1',
           MPLCONFIGDIR: home,
         },
@@ -109,7 +110,7 @@ export async function runWorkload(
       // The crash itself is the outcome; where it left no line, the end of standard error says why.
       return done
         ? outcomeOf(done, expected.get(name))
-        : { name, result: `ended with ${how}`, detail: result.stderr.slice(-500), missing: true };
+        : { name, result: `ended with ${how}`, detail: result.stderr.slice(-500), missing: true, ms: 0 };
     });
     const traced = lines.find((line) => line.opened !== undefined);
     return { outcomes, trace: { opened: traced?.opened ?? [], modules: traced?.modules ?? {} } };

@@ -13,7 +13,7 @@ import { budgetsOf } from '../size/budget.ts';
 import type { BuildPlan, PlannedArtifact, PlannedFunction, PlannedLayer } from './build-plan.ts';
 
 /** Raise it when the same input would be built into other bytes. */
-const BUILD_FORMAT = 3;
+const BUILD_FORMAT = 4;
 
 type SourceFile = PlannedArtifact['sources'][number];
 
@@ -26,7 +26,7 @@ async function sourcesOf(
   skip: readonly string[],
   rename: (path: string) => string,
 ): Promise<SourceFile[]> {
-  const files = await listTree(join(root, folder), isLeftover);
+  const files = listTree(join(root, folder), isLeftover);
   return files
     .filter(({ path }) => !skip.some((name) => path === name || path.startsWith(`${name}/`)))
     .map(({ path }) => ({ from: posix.join(folder, path), to: rename(path) }));
@@ -212,9 +212,9 @@ function modeOf({ config, functions }: Project): Mode {
 
 const decided = <A extends PlannedArtifact>(artifact: A, decisions: Decisions | undefined): A => {
   if (!decisions) return artifact;
-  const { remove, compact, strip } = decisions;
+  const { remove, compact, docstrings, sources } = decisions;
   const key = createHash('sha256')
-    .update(JSON.stringify([artifact.key, remove, compact, strip]))
+    .update(JSON.stringify([artifact.key, remove, compact, docstrings, sources]))
     .digest('hex');
   return { ...artifact, key, decisions };
 };

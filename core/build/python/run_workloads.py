@@ -2,7 +2,7 @@
 
 Run with -I -S. Reads from standard input:
 {"paths": [folders], "modules": [names], "handler": "module.function" or null, "events": [{"name", "event"}], "trace": bool}
-Writes one JSON line {"name", "ok", "kind", "error", "answer"} an import or event, preceded by {"name", "started": true}, so
+Writes one JSON line {"name", "ms", "ok", "kind", "error", "answer"} an import or event, preceded by {"name", "started": true}, so
 that a crash names its culprit; last, {"done": true} and, with trace, {"opened": [...], "modules": {...}}: every file that was
 opened below the folders, every library that was mapped, and each module's file.
 """
@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+import time
 import types
 
 
@@ -46,11 +47,13 @@ def main():
 
     def attempt(name, action):
         say(name=name, started=True)
+        begin = time.perf_counter()
         try:
-            say(name=name, ok=True, answer=action())
+            outcome = {"ok": True, "answer": action()}
         except BaseException as raised:
             kind = "import" if isinstance(raised, (ImportError, FileNotFoundError)) else "other"
-            say(name=name, ok=False, kind=kind, error=f"{type(raised).__name__}: {raised}")
+            outcome = {"ok": False, "kind": kind, "error": f"{type(raised).__name__}: {raised}"}
+        say(name=name, ms=round((time.perf_counter() - begin) * 1000, 1), **outcome)
 
     for module in job["modules"]:
         attempt(f"import {module}", lambda name=module: importlib.import_module(name) and None)

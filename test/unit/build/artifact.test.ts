@@ -31,7 +31,7 @@ const spec = (distributions: Distribution[], more: Partial<ArtifactSpec> = {}): 
   libraries: 'python',
   mount: '/opt',
   sources: [],
-  decisions: { remove: [], compact: [], strip: [], steps: [] },
+  decisions: { remove: [], compact: [], docstrings: true, sources: [], steps: [] },
   modules: [],
   beside: [],
   ...more,
@@ -56,7 +56,7 @@ describe('a built layer', () => {
 
   it('ships valid unchecked-hash bytecode in place of the sources of packages, and tracebacks still name file and line', async () => {
     const built = await buildArtifact(spec(await resolve('six==1.16.0')), await newFolder('six'));
-    const files = (await listTree(built.tree)).map(({ path }) => path);
+    const files = listTree(built.tree).map(({ path }) => path);
     expect(files).toContain('python/six.pyc');
     expect(files.filter((path) => path.endsWith('.py'))).toEqual([]);
     // Flags of a pyc: 1 is hash-based, 3 is hash-based and checked (PEP 552).
@@ -73,7 +73,7 @@ describe('a built layer', () => {
       spec(await resolve('numpy==1.24.3')),
       await newFolder('numpy'),
     );
-    const files = await listTree(tree);
+    const files = listTree(tree);
     expect(manifest.files).toEqual(files.map(({ path, bytes }) => [path, bytes]));
     expect(manifest.bytes).toBe(files.reduce((sum, { bytes }) => sum + bytes, 0));
     expect(manifest.imports).toMatchObject([{ module: 'numpy', ms: expect.any(Number) }]);
@@ -84,12 +84,37 @@ describe('a built layer', () => {
     const target = { python: '3.11', architecture: 'arm64' } as const;
     const distributions = await resolveSets({ set: ['numpy==1.24.3'] }, target);
     const { manifest, tree } = await buildArtifact(spec(distributions, { target }), await newFolder('arm'));
-    const names = (await listTree(tree)).map(({ path }) => path);
+    const names = listTree(tree).map(({ path }) => path);
     expect(names.some((path) => path.includes('aarch64'))).toBe(true);
     expect(names.some((path) => path.includes('x86_64'))).toBe(false);
     expect(manifest.modules).toContain('numpy');
     expect(manifest.imports).toEqual([]);
     expect(manifest.notes[0]).toMatch(/imports not checked/);
+  });
+});
+
+describe('what the optimiser has decided', () => {
+  const decided = {
+    remove: ['attr/py.typed'],
+    compact: [],
+    docstrings: false,
+    sources: ['attr/_cmp.py'],
+    steps: [],
+  };
+
+  it('is done to the tree: files gone, docstrings gone, sources kept where something reads them', async () => {
+    const distributions = await resolve('attrs==23.1.0');
+    const built = await buildArtifact(
+      spec(distributions, { decisions: decided }),
+      await newFolder('decided'),
+    );
+    const files = listTree(built.tree).map(({ path }) => path);
+    expect(files.filter((path) => path.includes('attr/py.typed'))).toEqual([]);
+    expect(files.filter((path) => path.endsWith('.py'))).toEqual(['python/attr/_cmp.py']);
+    expect(files).toContain('python/attr/__pycache__/_cmp.cpython-311.pyc');
+    const code =
+      'import attr, attr._cmp\nprint(repr(attr.define.__doc__), bool(attr._cmp.cmp_using.__doc__))';
+    expect(await python([join(built.tree, 'python')], code)).toBe("'' True");
   });
 });
 
@@ -148,9 +173,6 @@ describe('a function', () => {
       spec([], { kind: 'function', libraries: '', mount: '/var/task', sources, modules: ['app'] }),
       await newFolder('own'),
     );
-    expect((await listTree(tree)).map(({ path }) => path)).toEqual([
-      '__pycache__/app.cpython-311.pyc',
-      'app.py',
-    ]);
+    expect(listTree(tree).map(({ path }) => path)).toEqual(['__pycache__/app.cpython-311.pyc', 'app.py']);
   });
 });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -22,7 +23,7 @@ async function write(root: string, files: Record<string, string | Uint8Array>): 
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), content);
   }
-  return (await listTree(root)).map(({ path }) => path);
+  return listTree(root).map(({ path }) => path);
 }
 
 const unpackRaw = async (entries: readonly RawEntry[], limits = LIMITS) => {
@@ -76,7 +77,7 @@ describe('a zip', () => {
             ),
           );
           await write(root, usable);
-          const paths = (await listTree(root)).map(({ path }) => path);
+          const paths = listTree(root).map(({ path }) => path);
           await writeZip(root, paths, join(root, '..', 'p.zip'));
           expect((await unpack(join(root, '..', 'p.zip'), out, 'p.zip', LIMITS)).sort()).toEqual(paths);
           for (const path of paths)
@@ -126,7 +127,7 @@ describe('a hostile zip writes nothing', () => {
     const failed = unpackRaw(entries);
     await expect(failed).rejects.toThrow(UnsafeArchiveError);
     await expect(failed).rejects.toThrow(problem);
-    expect(await listTree(join(folder, 'out')).catch(() => [])).toEqual([]);
+    expect(existsSync(join(folder, 'out')) ? listTree(join(folder, 'out')) : []).toEqual([]);
   });
 
   it('too many entries, or too many bytes', async () => {
@@ -158,6 +159,6 @@ describe('a hostile zip writes nothing', () => {
       ),
       { numRuns: 150 },
     );
-    expect((await listTree(folder)).filter(({ path: name }) => /^(evil|etc)/.test(name))).toEqual([]);
+    expect(listTree(folder).filter(({ path: name }) => /^(evil|etc)/.test(name))).toEqual([]);
   });
 });

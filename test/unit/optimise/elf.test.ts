@@ -137,7 +137,7 @@ describe('the libraries of numpy', () => {
     tree = join(folder, 'tree');
     const target = { python: '3.11', architecture: 'x86_64' } as const;
     await install(await resolveSets({ set: ['numpy==1.24.3'] }, target), tree, target);
-    for (const { path } of (await listTree(tree)).filter((file) => isNative(file.path))) {
+    for (const { path } of listTree(tree).filter((file) => isNative(file.path))) {
       const file = join(tree, path);
       if (path.includes('openblas')) openblas = file;
       const result = smaller(await readFile(file));
@@ -167,7 +167,7 @@ describe('the libraries of numpy', () => {
   });
 
   it('work as before under each kernel that Lambda can choose, and the proof would see one that is gone', async () => {
-    for (const { path } of (await listTree(tree)).filter((file) => file.path.endsWith('.compact'))) {
+    for (const { path } of listTree(tree).filter((file) => file.path.endsWith('.compact'))) {
       await writeFile(join(tree, path.replace(/\.compact$/, '')), await readFile(join(tree, path)));
     }
     const interpreter = await findPython('3.11', folder);

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { listTree } from '../../../core/build/tree.ts';
 import { findPython } from '../../../core/build/uv.ts';
-import { addFinder } from '../../../core/optimise/finder.ts';
+import { addFinder, HOOK, isHooked, listRemoved } from '../../../core/optimise/finder.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -19,9 +19,10 @@ async function tree(name: string, files: Record<string, string>, removed: string
   const root = join(folder, name);
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(root, path)), { recursive: true });
-    await writeFile(join(root, path), text);
+    await writeFile(join(root, path), isHooked(path) ? text + HOOK : text);
   }
-  await addFinder(root, name, removed, new Set(Object.keys(files)));
+  await addFinder(root, Object.keys(files));
+  await listRemoved(root, name, removed);
   return root;
 }
 
@@ -82,8 +83,10 @@ describe('a module that was removed and is asked for after all', () => {
     expect(await python([core], code)).toBe('[] False');
   });
 
-  it('needs no finder where no module has gone', async () => {
+  it('has no list where no module has gone, and no finder where no package would load it', async () => {
     const core = await tree('core', { 'p/__init__.py': '' }, ['p/data.bin']);
-    expect((await listTree(core)).map(({ path }) => path)).toEqual(['p/__init__.py']);
+    expect(listTree(core).map(({ path }) => path)).toEqual(['p/__init__.py', 'plimsoll_finder.py']);
+    const flat = await tree('flat', { 'six.py': '' }, []);
+    expect(listTree(flat).map(({ path }) => path)).toEqual(['six.py']);
   });
 });

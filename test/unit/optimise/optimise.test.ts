@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -7,6 +6,7 @@ import { listTree } from '../../../core/build/tree.ts';
 import { findPython } from '../../../core/build/uv.ts';
 import { ImportCheckError, WorkloadError } from '../../../core/errors.ts';
 import type { Mode } from '../../../core/optimise/decisions.ts';
+import { addFinder } from '../../../core/optimise/finder.ts';
 import { optimise } from '../../../core/optimise/optimise.ts';
 
 let folder: string;
@@ -44,7 +44,10 @@ async function run({
     await writeFile(path, text);
   }
   const installed = [{ name: distribution, version: '1', files: Object.keys(layer) }];
-  const decisions = await optimise({
+  await addFinder(libraries, Object.keys(layer));
+  const interpreter = await findPython('3.11', folder);
+  const { decisions } = await optimise({
+    interpreter,
     units: [
       {
         kind: 'layer',
@@ -54,6 +57,7 @@ async function run({
         installedSizes: new Map(),
         own: new Set(),
         services: [],
+        modules: [],
       },
       {
         kind: 'function',
@@ -63,12 +67,13 @@ async function run({
         installedSizes: new Map(),
         own: new Set(['app.py']),
         services: [],
+        modules: [],
       },
     ],
     workloads: [
       {
         name: 'fn',
-        interpreter: await findPython('3.11', folder),
+        interpreter,
         paths: [code, libraries],
         modules: ['app'],
         handler: 'app.handler',
@@ -80,8 +85,10 @@ async function run({
     mode,
     workdir: join(folder, 'work'),
   });
-  const left = (await listTree(libraries)).map(({ path }) => path);
-  return { decisions: decisions.layer['layer'], left, libraries };
+  const left = listTree(libraries)
+    .map(({ path }) => path)
+    .filter((path) => !path.startsWith('plimsoll_'));
+  return { decisions: decisions.layer['layer'], left };
 }
 
 const putBack = (decisions: Awaited<ReturnType<typeof run>>['decisions'], step: string) =>
@@ -94,28 +101,51 @@ describe('the optimiser', () => {
       layer: { 'p/__init__.py': '', 'p/used.py': 'X = 1', 'p/unused.py': 'Y = 1', 'p/data.bin': 'x' },
       app: `from p.used import X\n${OK}`,
     });
-    expect(left).toEqual(['p/__init__.py', 'p/used.py']);
-    expect(decisions).toMatchObject({ remove: ['p/data.bin', 'p/unused.py'], compact: [], strip: [] });
+    expect(left).toEqual(['p/__init__.pyc', 'p/used.pyc']);
+    expect(decisions).toMatchObject({
+      remove: ['p/data.bin', 'p/unused.py'],
+      compact: [],
+      sources: [],
+      docstrings: false,
+    });
     expect(decisions?.steps.flatMap(({ putBack: back }) => back)).toEqual([]);
   });
 
   it('removes nothing by trace in the mode rules', async () => {
-    const { left } = await run({
+    const { left, decisions } = await run({
       mode: 'rules',
       layer: { 'p/__init__.py': '"""Doc."""', 'p/unused.py': '' },
       app: `import p\n${OK}`,
     });
-    expect(left).toEqual(['p/__init__.py', 'p/unused.py']);
+    expect(left).toEqual(['p/__init__.pyc', 'p/unused.pyc']);
+    expect(decisions?.docstrings).toBe(true);
   });
 
-  it('removes docstrings, and lines stay where they were', async () => {
+  it('puts bytecode without docstrings in place of sources, and tracebacks still name file and line', async () => {
     const source =
       '"""Top\nof three\nlines."""\nfrom __future__ import annotations\n\ndef f():\n    "One."\n    raise ValueError\n';
-    const { libraries, decisions } = await run({ layer: { 'p.py': source }, app: `import p\n${OK}` });
-    expect(decisions?.strip).toEqual(['p.py']);
-    expect(await readFile(join(libraries, 'p.py'), 'utf8')).toBe(
-      '""\n\n\nfrom __future__ import annotations\n\ndef f():\n    ""\n    raise ValueError\n',
-    );
+    const { left, decisions } = await run({
+      layer: { 'p.py': source },
+      app: `import p, traceback
+def handler(event, context):
+    try:
+        p.f()
+    except ValueError as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return {"ok": [p.__doc__, p.f.__doc__, last.filename, last.lineno]}
+`,
+      events: [{ name: 'one', event: {}, expect: { ok: ['', '', '/opt/python/p.py', 8] } }],
+    });
+    expect(decisions?.docstrings).toBe(false);
+    expect(left).toEqual(['p.pyc']);
+  });
+
+  it('leaves a file that does not compile as it is', async () => {
+    const { left } = await run({
+      layer: { 'p.py': 'X = 1\n', 'template.py': '{{ name }} =\n' },
+      app: `import p\nopen(p.__file__.replace("p.pyc", "template.py")).read()\n${OK}`,
+    });
+    expect(left).toEqual(['p.pyc', 'template.py']);
   });
 });
 
@@ -129,7 +159,7 @@ describe('a harmful removal is caught and put back, and the rest goes', () => {
     };
     const { left, decisions } = await run({ distribution: 'joblib', layer, app: `import joblib\n${OK}` });
     // Without its __init__ the folder is a namespace package, which is enough for this one.
-    expect(left).toEqual(['joblib/__init__.py', 'joblib/test/needed.py']);
+    expect(left).toEqual(['joblib/__init__.pyc', 'joblib/test/needed.pyc']);
     expect(putBack(decisions, 'rules').map(({ path }) => path)).toEqual(['joblib/test/needed.py']);
     for (const { broke } of putBack(decisions, 'rules'))
       expect(broke).toMatch(/fn: import app: ModuleNotFoundError: No module named 'joblib\.test/);
@@ -142,25 +172,29 @@ describe('a harmful removal is caught and put back, and the rest goes', () => {
       layer: { 'p.py': probe, 'flag.bin': 'x', 'idle.bin': 'x' },
       app: 'import p\ndef handler(event, context):\n    return {"ok": p.there()}\n',
     });
-    expect(left).toEqual(['flag.bin', 'p.py']);
+    expect(left).toEqual(['flag.bin', 'p.pyc']);
     expect(putBack(decisions, 'trace')).toEqual([
       { path: 'flag.bin', broke: 'fn: event one: wrong: answer.ok is false, expected true' },
     ]);
   });
 
-  it('by the docstrings: code that reads its own', async () => {
-    const { libraries, decisions } = await run({
-      layer: { 'p.py': '"""Usage: p"""\nassert "Usage" in __doc__\n', 'q.py': '"""Idle."""\n' },
-      app: `import p, q\n${OK}`,
+  it('by the bytecode: code that reads its own docstring or its own source', async () => {
+    const { left, decisions } = await run({
+      layer: {
+        'p.py': '"""Usage: p"""\nassert "Usage" in __doc__\n',
+        'q.py': 'import inspect\ndef f(): pass\ninspect.getsource(f)\n',
+        'r.py': '"""Idle."""\n',
+      },
+      app: `import p, q, r\n${OK}`,
     });
-    expect(putBack(decisions, 'docstrings').map(({ path }) => path)).toEqual(['p.py']);
-    expect(await readFile(join(libraries, 'p.py'), 'utf8')).toContain('Usage: p');
-    expect(await readFile(join(libraries, 'q.py'), 'utf8')).toBe('""\n');
-    expect(decisions?.strip).toEqual(['q.py']);
+    expect(putBack(decisions, 'bytecode').map(({ path }) => path)).toEqual(['p.py', 'q.py']);
+    expect(decisions).toMatchObject({ docstrings: false, sources: ['p.py', 'q.py'], remove: [] });
+    expect(left).toEqual(['p.py', 'q.py', 'r.pyc']);
   });
 
   it('when a workload dies of it', async () => {
-    const source = 'import os\nif not os.path.exists(__file__.replace("p.py", "flag.bin")): os.abort()\n';
+    const source =
+      'import os\nif not os.path.exists(__file__.replace("p.pyc", "flag.bin").replace("p.py", "flag.bin")): os.abort()\n';
     const { left, decisions } = await run({
       layer: { 'p.py': source, 'flag.bin': 'x' },
       app: `import p\n${OK}`,
@@ -179,7 +213,7 @@ describe('what is imported later', () => {
       'p/idle.py': '',
     };
     const { left } = await run({ layer, app: `import p\n${OK}` });
-    expect(left).toEqual(['p/__init__.py', 'p/helper.py', 'p/lazy.py']);
+    expect(left).toEqual(['p/__init__.pyc', 'p/helper.pyc', 'p/lazy.pyc']);
   });
 });
 
@@ -202,8 +236,8 @@ describe('a workload that fails on the untouched trees', () => {
       layer: { 'p.py': '', 'idle.py': '' },
       app: 'import p\ndef handler(event, context):\n    raise RuntimeError("no credentials")\n',
     });
-    expect(left).toEqual(['idle.py', 'p.py']);
-    expect(existsSync(join(folder, 'layer', 'python', 'idle.py'))).toBe(true);
+    expect(left).toEqual(['idle.pyc', 'p.pyc']);
+    expect(decisions?.docstrings).toBe(true);
     expect(decisions?.steps.find(({ step }) => step === 'trace')?.note).toBe(
       'fn: event one ends with RuntimeError in the build, so it does not show all that it needs',
     );

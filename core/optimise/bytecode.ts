@@ -1,0 +1,70 @@
+import { join } from 'node:path';
+import { type Compiled, compileFiles, sourceless } from '../build/bytecode.ts';
+import type { TreeFile } from '../build/tree.ts';
+import { HOOK, isHooked } from './finder.ts';
+import { type ImportsOf, moduleName } from './keep.ts';
+import type { Change } from './stash.ts';
+import { ownersOf, type Unit } from './unit.ts';
+
+interface Compilation {
+  /** Sources of third-party code, replaced by their bytecode. */
+  changes: Change[];
+  /** What each module of the tree imports, by its name; nobody can see what compiled ones import. */
+  imports: Map<string, ImportsOf>;
+}
+
+/** Folder of a unit's libraries at run time. */
+export const runtimeFolder = (kind: Unit['kind']): string => (kind === 'layer' ? '/opt/python' : '/var/task');
+
+const reasonOf = (docstrings: boolean) =>
+  docstrings
+    ? 'Sources, which Python does not read where there is bytecode.'
+    : 'Sources and docstrings: Python does not read the ones where there is bytecode, and nobody the others in Lambda.';
+
+/** Compiles all Python files of a tree and reads what they import, in one go. The tree stays as it is. */
+export async function compileUnit(
+  unit: Unit,
+  files: readonly TreeFile[],
+  docstrings: boolean,
+  interpreter: string,
+  out: string,
+): Promise<Compilation> {
+  const sources = files.filter(({ path }) => path.endsWith('.py'));
+  const isOwn = (path: string) => unit.own.has(path);
+  const compiled = await compileFiles({
+    interpreter,
+    tree: unit.libraries,
+    out,
+    prefix: runtimeFolder(unit.kind),
+    hook: HOOK,
+    columns: false,
+    imports: true,
+    files: sources.map(({ path }) => {
+      return { path, to: sourceless(path), docstrings, hook: isHooked(path) && !isOwn(path) };
+    }),
+  });
+  const owners = ownersOf(unit);
+  const reason = reasonOf(docstrings);
+  const changes = sources.flatMap(({ path, bytes }): Change[] => {
+    const result = compiled.get(path);
+    if (!result || 'skipped' in result || isOwn(path)) return [];
+    const instead = { from: join(out, sourceless(path)), to: sourceless(path) };
+    const distribution = owners.get(path) ?? unit.name;
+    return [{ root: unit.libraries, path, instead, saved: bytes - result.bytes, distribution, reason }];
+  });
+  return { changes, imports: importsByModule(files, compiled) };
+}
+
+function importsByModule(
+  files: readonly TreeFile[],
+  compiled: ReadonlyMap<string, Compiled>,
+): Map<string, ImportsOf> {
+  return new Map(
+    files.flatMap(({ path }) => {
+      const name = moduleName(path);
+      if (name === undefined) return [];
+      const found = compiled.get(path);
+      return [[name, found && 'now' in found ? found : { now: [], later: [] }] as const];
+    }),
+  );
+}

@@ -1,0 +1,78 @@
+import { ImportCheckError, WorkloadError } from '../errors.ts';
+import { changedOutcomes, type Outcome, runWorkload, type Trace, type Workload } from './workload.ts';
+
+const allOk = (outcomes: readonly (readonly Outcome[])[]) =>
+  outcomes.flat().every(({ result }) => result === 'ok');
+
+/**
+ * Proves by all workloads that the trees work: as well as they did untouched, once that is known, else without any
+ * fault at all.
+ */
+export class Proof {
+  private baseline: Outcome[][] | undefined;
+  private traced: Trace[] | undefined;
+  private last: Outcome[][] = [];
+
+  constructor(private readonly workloads: readonly Workload[]) {}
+
+  private async run(trace: boolean): Promise<Trace[]> {
+    const results = await Promise.all(this.workloads.map((workload) => runWorkload(workload, trace)));
+    this.last = results.map(({ outcomes }) => outcomes);
+    return results.map((result) => result.trace);
+  }
+
+  /**
+   * Runs and traces the workloads on the untouched trees.
+   * @throws ImportCheckError, WorkloadError where something is missing before anything was removed
+   */
+  async begin(): Promise<void> {
+    this.traced = await this.run(true);
+    this.baseline = this.last;
+    for (const [index, outcomes] of this.baseline.entries()) {
+      const missing = outcomes.find((outcome) => outcome.missing);
+      if (!missing) continue;
+      const Failure = missing.name.startsWith('import ') ? ImportCheckError : WorkloadError;
+      throw new Failure(
+        `function ${this.workloads[index]?.name}: ${missing.name} fails with just its own layers, before anything was removed: ${missing.detail || missing.result}. Add what is missing to its requirements.txt.`,
+      );
+    }
+  }
+
+  /** Whether something did not go well on the untouched trees. */
+  get isImpaired(): boolean {
+    return this.baseline !== undefined && !allOk(this.baseline);
+  }
+
+  /** What the workloads use; where the untouched trees are not known, undefined unless all goes well on these. */
+  async traces(): Promise<Trace[] | undefined> {
+    if (this.traced) return this.traced;
+    const traces = await this.run(true);
+    if (!allOk(this.last)) return undefined;
+    this.traced = traces;
+    return traces;
+  }
+
+  /** The first import or event of a workload that did not go well on the untouched trees. */
+  failed(index: number): Outcome | undefined {
+    return this.baseline?.[index]?.find(({ result }) => result !== 'ok');
+  }
+
+  /** What breaks on the trees as they are now: the first of each function. */
+  async broken(): Promise<string | undefined> {
+    await this.run(false);
+    for (const [index, outcomes] of this.last.entries()) {
+      const before = this.baseline?.[index];
+      const [first] = before
+        ? changedOutcomes(before, outcomes)
+        : outcomes.filter(({ result }) => result !== 'ok');
+      if (first) return `${this.workloads[index]?.name}: ${first.name}: ${first.detail || first.result}`;
+    }
+    return undefined;
+  }
+
+  /** How the imports went in the last run of the first workload that sees a folder. */
+  importsIn(folder: string): readonly Outcome[] {
+    const index = this.workloads.findIndex(({ paths }) => paths.includes(folder));
+    return (this.last[index] ?? []).filter(({ name }) => name.startsWith('import '));
+  }
+}
