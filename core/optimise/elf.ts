@@ -25,6 +25,7 @@ export interface Segment {
 export interface Section {
   name: string;
   type: number;
+  address: number;
   offset: number;
   size: number;
   link: number;
@@ -35,6 +36,8 @@ export interface ElfSymbol {
   value: number;
   size: number;
   isFunction: boolean;
+  /** Whether the library holds it; else it asks others for it. */
+  isDefined: boolean;
 }
 
 export interface Elf {
@@ -44,15 +47,24 @@ export interface Elf {
 }
 
 const PT_LOAD = 1;
+const PT_GNU_EH_FRAME = 0x6474e550;
 const PF_X = 1;
+const PF_W = 2;
 const ET_DYN = 3;
 const SHT_SYMTAB = 2;
+const SHT_RELA = 4;
+const SHT_DYNSYM = 11;
 const STT_FUNC = 2;
+const STT_GNU_IFUNC = 10;
+const STB_WEAK = 2;
 export const EM_X86_64 = 62;
 const HEADER_BYTES = 64;
 const PHDR_BYTES = 56;
 const SHDR_BYTES = 64;
 const SYMBOL_BYTES = 24;
+const RELA_BYTES = 24;
+/** A place that holds the address of a symbol (psABI of x86_64, "Relocation types"). */
+const R_X86_64_64 = 1;
 /** The smallest page of both of Lambda's processors. */
 export const PAGE = 4096;
 
@@ -80,6 +92,7 @@ function readSections(bytes: Buffer): Section[] {
     return {
       name,
       type: bytes.readUInt32LE(at + 4),
+      address: u64(bytes, at + 16),
       offset: u64(bytes, at + 24),
       size: u64(bytes, at + 32),
       link: bytes.readUInt32LE(at + 40),
@@ -114,21 +127,29 @@ export function readElf(bytes: Buffer): Elf | undefined {
   return beyond ? undefined : { machine: bytes.readUInt16LE(18), segments, sections: readSections(bytes) };
 }
 
-/** The full symbol table, which strip removes; empty where it is gone already. */
-export function readSymbols(bytes: Buffer, { sections }: Elf): ElfSymbol[] {
-  const table = sections.find(({ type }) => type === SHT_SYMTAB);
+function symbolsOf(bytes: Buffer, sections: readonly Section[], wanted: number): ElfSymbol[] {
+  const table = sections.find(({ type }) => type === wanted);
   const names = table && sections[table.link];
   if (!table || !names || table.offset + table.size > bytes.length) return [];
   return Array.from({ length: Math.floor(table.size / SYMBOL_BYTES) }, (_, index) => {
     const at = table.offset + index * SYMBOL_BYTES;
     return {
       name: text(bytes, names, bytes.readUInt32LE(at)),
-      isFunction: ((bytes[at + 4] ?? 0) & 15) === STT_FUNC,
+      isFunction: [STT_FUNC, STT_GNU_IFUNC].includes((bytes[at + 4] ?? 0) & 15),
+      isDefined: bytes.readUInt16LE(at + 6) !== 0,
       value: u64(bytes, at + 8),
       size: u64(bytes, at + 16),
     };
   });
 }
+
+/** The full symbol table, which strip removes; empty where it is gone already. */
+export const readSymbols = (bytes: Buffer, { sections }: Elf): ElfSymbol[] =>
+  symbolsOf(bytes, sections, SHT_SYMTAB);
+
+/** What the library offers to others and asks of them. */
+export const readDynamicSymbols = (bytes: Buffer, { sections }: Elf): ElfSymbol[] =>
+  symbolsOf(bytes, sections, SHT_DYNSYM);
 
 /** Addresses that hold code. */
 export function codeOf({ segments }: Elf): Range[] {
@@ -137,11 +158,17 @@ export function codeOf({ segments }: Elf): Range[] {
     .map(({ vaddr, filesz }) => ({ start: vaddr, end: vaddr + filesz }));
 }
 
-/** Of one segment, the pieces that are left when whole pages of it are cut out. */
+const inward = ({ start, end }: Range): Range => ({
+  start: Math.ceil(start / PAGE) * PAGE,
+  end: Math.floor(end / PAGE) * PAGE,
+});
+
+/** Of one segment, the pieces that are left when whole pages of it are cut out. Its ends stay: other segments may share their pages. */
 function piecesOf(segment: Segment, cuts: readonly Range[]): Segment[] {
   const end = segment.vaddr + segment.filesz;
   const inside = cuts
-    .filter((cut) => cut.start > segment.vaddr && cut.end < end)
+    .map(inward)
+    .filter((cut) => cut.end > cut.start && cut.start > segment.vaddr && cut.end < end)
     .sort((a, b) => a.start - b.start);
   const pieces: Segment[] = [];
   let start = segment.vaddr;
@@ -198,21 +225,77 @@ function writeSegment(bytes: Buffer, at: number, segment: Segment, offset: numbe
   }
 }
 
+/** Zeroes what was cut and is still mapped: it compresses to nothing. */
+function clear(bytes: Buffer, { vaddr, filesz, target }: Placed, ranges: readonly Range[]): void {
+  for (const range of ranges) {
+    const start = Math.max(range.start, vaddr);
+    const end = Math.min(range.end, vaddr + filesz);
+    if (end > start) bytes.fill(0, target + start - vaddr, target + end - vaddr);
+  }
+}
+
+/** Where an address is in the new file, or undefined where so many bytes are not there. */
+function offsetOf(placed: readonly Placed[], address: number, size: number): number | undefined {
+  const home = placed.find(({ vaddr, filesz }) => address >= vaddr && address + size <= vaddr + filesz);
+  return home && home.target + address - home.vaddr;
+}
+
+/**
+ * Makes definitions of functions weak references, which nobody has to resolve: dlsym finds nothing, and says so. Places
+ * that would hold their addresses stay empty, which spares the loader a search for each.
+ */
+function hide(
+  bytes: Buffer,
+  { sections }: Elf,
+  placed: readonly Placed[],
+  hidden: ReadonlySet<number>,
+): void {
+  const table = sections.find(({ type }) => type === SHT_DYNSYM);
+  if (!table || hidden.size === 0) return;
+  for (const index of hidden) {
+    const at = offsetOf(placed, table.address + index * SYMBOL_BYTES, SYMBOL_BYTES);
+    if (at === undefined) continue;
+    bytes[at + 4] = (STB_WEAK << 4) | STT_FUNC;
+    bytes.fill(0, at + 6, at + SYMBOL_BYTES);
+  }
+  for (const { address, size } of sections.filter(({ type }) => type === SHT_RELA)) {
+    const at = offsetOf(placed, address, size);
+    if (at === undefined) continue;
+    for (let one = at; one + RELA_BYTES <= at + size; one += RELA_BYTES) {
+      const isPointer = bytes.readUInt32LE(one + 8) === R_X86_64_64;
+      // All zeros is R_X86_64_NONE.
+      if (isPointer && hidden.has(bytes.readUInt32LE(one + 12))) bytes.fill(0, one, one + RELA_BYTES);
+    }
+  }
+}
+
+/** What goes from a library besides that which the loader does not map. */
+export interface Cuts {
+  /** Addresses that nothing reads: whole pages of them are not mapped any more, the rest is zero. None is writable. */
+  ranges: readonly Range[];
+  /** Whether its unwind tables are among them. */
+  unwind?: boolean;
+  /** Functions that are among them, by index in the dynamic symbol table: whoever asks for one is told that it is not there. */
+  hidden?: readonly number[];
+}
+
 /**
  * The same library with what the loader maps, and nothing else: no section headers, no full symbol table, no debugging
  * information, no gaps. Addresses stay as they are.
- * @param cuts whole pages of code that go, too; nothing is mapped there then
  * @returns undefined where it is no shared library, or would not get smaller
  */
-export function compactElf(bytes: Buffer, cuts: readonly Range[] = []): Buffer | undefined {
+export function compactElf(bytes: Buffer, cuts: Cuts = { ranges: [] }): Buffer | undefined {
   const elf = readElf(bytes);
   const loads = elf?.segments.filter(({ type }) => type === PT_LOAD).sort((a, b) => a.offset - b.offset);
   // The first segment carries the file's own header, which stays where it is.
   if (!elf || !loads || loads[0]?.offset !== 0 || loads[0].vaddr !== 0) return undefined;
+  const isWritable = ({ flags }: Segment) => (flags & PF_W) !== 0;
   const { placed, end } = place(
-    loads.flatMap((segment) => piecesOf(segment, segment.flags & PF_X ? cuts : [])),
+    loads.flatMap((segment) => piecesOf(segment, isWritable(segment) ? [] : cuts.ranges)),
   );
-  const others = elf.segments.filter(({ type }) => type !== PT_LOAD);
+  const others = elf.segments.filter(
+    ({ type }) => type !== PT_LOAD && !(cuts.unwind && type === PT_GNU_EH_FRAME),
+  );
   // On a page of its own behind all that is mapped: the loader clears the rest of a page that a segment ends in.
   const phoff = Math.ceil(end / PAGE) * PAGE;
   const count = placed.length + others.length;
@@ -220,6 +303,8 @@ export function compactElf(bytes: Buffer, cuts: readonly Range[] = []): Buffer |
   if (size >= bytes.length || count > 0xffff) return undefined;
   const result = Buffer.alloc(size);
   for (const { offset, filesz, target } of placed) bytes.copy(result, target, offset, offset + filesz);
+  for (const piece of placed.filter((one) => !isWritable(one))) clear(result, piece, cuts.ranges);
+  hide(result, elf, placed, new Set(cuts.hidden));
   const moved = ({ vaddr, offset, filesz }: Segment): number => {
     const home = placed.find((piece) => vaddr >= piece.vaddr && vaddr + filesz <= piece.vaddr + piece.filesz);
     return home ? home.target + vaddr - home.vaddr : filesz === 0 ? 0 : offset;

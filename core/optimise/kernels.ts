@@ -1,4 +1,4 @@
-import { codeOf, type Elf, type ElfSymbol, EM_X86_64, PAGE, type Range } from './elf.ts';
+import { codeOf, type Elf, type ElfSymbol, EM_X86_64, type Range } from './elf.ts';
 
 /**
  * OpenBLAS carries its kernels once for each family of processors and chooses when it is loaded (DYNAMIC_ARCH: its
@@ -34,42 +34,42 @@ const KEPT = /_(HASWELL|ZEN|SKYLAKEX|COOPERLAKE|SAPPHIRERAPIDS)$/;
 const MAX_PADDING = 64;
 
 /** Merges neighbours that only padding parts. */
-function merge(functions: readonly ElfSymbol[], keeps: readonly ElfSymbol[]): Range[] {
-  const starts = keeps.map(({ value }) => value).sort((a, b) => a - b);
+function merge(functions: readonly Range[], keeps: readonly Range[]): Range[] {
+  const starts = keeps.map(({ start }) => start).sort((a, b) => a - b);
   const ranges: Range[] = [];
-  for (const { value, size } of functions.toSorted((a, b) => a.value - b.value)) {
+  let next = 0;
+  for (const { start, end } of functions.toSorted((a, b) => a.start - b.start)) {
     const last = ranges.at(-1);
-    const near =
-      last && value - last.end <= MAX_PADDING && !starts.some((start) => start >= last.end && start < value);
-    if (last && near) last.end = Math.max(last.end, value + size);
-    else ranges.push({ start: value, end: value + size });
+    while (last && (starts[next] ?? Infinity) < last.end) next += 1;
+    const isNear = last && start - last.end <= MAX_PADDING && (starts[next] ?? Infinity) >= start;
+    if (last && isNear) last.end = Math.max(last.end, end);
+    else ranges.push({ start, end });
   }
   return ranges;
 }
 
-const inward = ({ start, end }: Range): Range => ({
-  start: Math.ceil(start / PAGE) * PAGE,
-  end: Math.floor(end / PAGE) * PAGE,
-});
+/** Whether it is a function that only processors without AVX2 would run. */
+export const isUnusedKernel = ({ name, isDefined, isFunction }: ElfSymbol): boolean =>
+  isDefined && isFunction && KERNEL.test(name);
 
-/** Whole pages of code that only processors without AVX2 would run; empty for every other library. */
+/** Code that only processors without AVX2 would run; empty for every other library. */
 export function unusedKernels(elf: Elf, symbols: readonly ElfSymbol[]): Range[] {
   if (elf.machine !== EM_X86_64) return [];
   const functions = symbols.filter(({ isFunction, value }) => isFunction && value > 0);
   const kernels = functions.filter(({ name }) => KERNEL.test(name));
   if (kernels.length === 0 || !functions.some(({ name }) => KEPT.test(name))) return [];
-  const others = functions.filter(({ name }) => !KERNEL.test(name));
-  const occupied = others
-    .map(({ value, size }) => ({ start: value, end: value + Math.max(size, 1) }))
+  const rangeOf = ({ value, size }: ElfSymbol) => ({ start: value, end: value + Math.max(size, 1) });
+  const others = functions
+    .filter(({ name }) => !KERNEL.test(name))
+    .map(rangeOf)
     .sort((a, b) => a.start - b.start);
   const code = codeOf(elf);
-  return merge(kernels, others)
-    .map(inward)
-    .filter(({ start, end }) => end > start && code.some((range) => start > range.start && end < range.end))
-    .flatMap((range) => without(range, occupied));
+  return merge(kernels.map(rangeOf), others)
+    .filter(({ start, end }) => code.some((range) => start >= range.start && end <= range.end))
+    .flatMap((range) => without(range, others));
 }
 
-/** A range less the pages that something else lies in. */
+/** A range less what something else lies in. */
 function without(range: Range, occupied: readonly Range[]): Range[] {
   let left = [range];
   for (const one of occupied) {
@@ -78,8 +78,8 @@ function without(range: Range, occupied: readonly Range[]): Range[] {
       one.end <= start || one.start >= end
         ? [{ start, end }]
         : [
-            { start, end: Math.floor(one.start / PAGE) * PAGE },
-            { start: Math.ceil(one.end / PAGE) * PAGE, end },
+            { start, end: one.start },
+            { start: one.end, end },
           ].filter((part) => part.end > part.start),
     );
   }
