@@ -137,11 +137,15 @@ async function compileTree(
   tree: string,
   interpreter: string,
 ): Promise<Manifest['bytecode']> {
-  const { docstrings, sources } = spec.decisions;
+  const { docstrings, sources, lazy } = spec.decisions;
   const own = new Set(spec.sources.map(({ to }) => to));
   const kept = new Set(sources.map((path) => posix.join(spec.libraries, path)));
   const isSourceless = (path: string) => !own.has(path) && !kept.has(path);
   const inLibraries = (path: string) => posix.relative(spec.libraries, path);
+  const lazily = (path: string) => {
+    const found = isSourceless(path) ? lazy[inLibraries(path)] : undefined;
+    return found ? { lazy: found } : {};
+  };
   const python = listTree(tree).flatMap(({ path }) => (path.endsWith('.py') ? [path] : []));
   const compile = (isWanted: (path: string) => boolean, columns: boolean) =>
     compileFiles({
@@ -157,6 +161,7 @@ async function compileTree(
         to: isSourceless(path) ? sourceless(path) : beside(path, spec.target.python),
         docstrings: docstrings || !isSourceless(path),
         hook: !own.has(path) && isHooked(inLibraries(path)),
+        ...lazily(path),
       })),
     });
   const compiled = [

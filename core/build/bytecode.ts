@@ -6,7 +6,12 @@ import { script } from './scripts.ts';
 const answerSchema = z.record(
   z.string(),
   z.union([
-    z.object({ bytes: z.int(), now: z.array(z.string()), later: z.array(z.string()) }),
+    z.object({
+      bytes: z.int(),
+      now: z.array(z.string()),
+      later: z.array(z.string()),
+      deferred: z.array(z.int()),
+    }),
     z.object({ skipped: z.string() }),
   ]),
 );
@@ -14,8 +19,17 @@ const answerSchema = z.record(
 const NO_COLUMNS = ['-X', 'no_debug_ranges'];
 const TIMEOUT_MS = 10 * 60_000;
 
-/** What became of one Python file: its bytecode's size and what it imports, or why it does not compile. */
+/** What became of one Python file: its bytecode's size, what it imports and on which lines it does so later, or why it does not compile. */
 export type Compiled = z.infer<typeof answerSchema>[string];
+
+/** What a module loads only when it is used. */
+export const lazySchema = z.object({
+  /** Lines of its import statements. */
+  lines: z.array(z.int()),
+  /** Of a package: modules in it that others have loaded along with it so far. */
+  submodules: z.array(z.string()),
+});
+export type Lazy = z.infer<typeof lazySchema>;
 
 export interface SourceFile {
   /** Relative to the tree. */
@@ -26,6 +40,9 @@ export interface SourceFile {
   docstrings: boolean;
   /** Whether the hook is put at its end. */
   hook: boolean;
+  /** Where the file lies, if not below the tree any more. */
+  source?: string;
+  lazy?: Lazy;
 }
 
 export interface CompileJob {

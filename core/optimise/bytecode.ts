@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Compiled, compileFiles, sourceless } from '../build/bytecode.ts';
+import { type Compiled, compileFiles, type Lazy, sourceless } from '../build/bytecode.ts';
 import type { TreeFile } from '../build/tree.ts';
 import { HOOK, isHooked } from './finder.ts';
 import { type ImportsOf, moduleName } from './keep.ts';
@@ -53,6 +53,52 @@ export async function compileUnit(
     return [{ root: unit.libraries, path, instead, saved: bytes - result.bytes, distribution, reason }];
   });
   return { changes, imports: importsByModule(files, compiled) };
+}
+
+/**
+ * Compiles files whose sources are gone from the tree anew, so that they load some things only when these are used.
+ * @param sources where the sources lie, by path
+ * @returns what would change, and the lines that are deferred, by path
+ */
+export async function compileLazily(
+  unit: Unit,
+  lazy: ReadonlyMap<string, Lazy>,
+  sources: ReadonlyMap<string, string>,
+  docstrings: boolean,
+  interpreter: string,
+  out: string,
+): Promise<{ change: Change; lazy: Lazy }[]> {
+  const files = [...lazy].flatMap(([path, one]) => {
+    const source = sources.get(path);
+    const to = sourceless(path);
+    return source === undefined ? [] : [{ path, to, docstrings, hook: isHooked(path), source, lazy: one }];
+  });
+  const compiled = await compileFiles({
+    interpreter,
+    tree: unit.libraries,
+    out,
+    prefix: runtimeFolder(unit.kind),
+    hook: HOOK,
+    columns: false,
+    imports: false,
+    files,
+  });
+  const owners = ownersOf(unit);
+  return files.flatMap(({ path, to, lazy: wanted }) => {
+    const result = compiled.get(path);
+    if (!result || 'skipped' in result) return [];
+    const done = { lines: result.deferred, submodules: wanted.submodules };
+    if (done.lines.length + done.submodules.length === 0) return [];
+    const change: Change = {
+      root: unit.libraries,
+      path: to,
+      instead: { from: join(out, to), to },
+      saved: 0,
+      distribution: owners.get(path) ?? unit.name,
+      reason: 'Imports that no workload needs at once are made when they are used.',
+    };
+    return [{ change, lazy: done }];
+  });
 }
 
 function importsByModule(

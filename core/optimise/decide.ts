@@ -130,6 +130,7 @@ export async function decide(input: DecideInput): Promise<Decided> {
     workloads: runs ? workloadsOf(input, layers, functions, interpreter) : [],
     mode: runs ? plan.mode : 'rules',
     keep: plan.keep,
+    lazy: plan.lazy,
     workdir,
     onStep,
   });

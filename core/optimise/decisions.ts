@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { lazySchema } from '../build/bytecode.ts';
 
 /** How far the optimiser goes: `rules` removes what a rule names; `traced` also what no workload has used. */
 export const modeSchema = z.enum(['rules', 'traced']);
@@ -28,14 +29,37 @@ export const decisionsSchema = z.object({
   docstrings: z.boolean(),
   /** Python files of third parties that keep their source beside their bytecode, since something reads it. */
   sources: z.array(z.string()),
+  /** Python files of third parties that import some things only when they are used. */
+  lazy: z.record(z.string(), lazySchema),
   steps: z.array(stepReportSchema),
 });
 
 /** What is to be done to the tree of one artifact, as it was proven. */
 export type Decisions = z.infer<typeof decisionsSchema>;
 
+export const heavyImportSchema = z.object({
+  /** The function whose cold start pays for it. */
+  function: z.string(),
+  /** Where the import stands: the artifact, and the file in it. */
+  artifact: z.string(),
+  file: z.string(),
+  line: z.int(),
+  /** Modules that it loads, what it pulls in included, in the order in which they were complete: the last is the one asked for. */
+  modules: z.array(z.string()),
+  /** Wall time, in milliseconds. */
+  ms: z.number(),
+  /** Bytes of the files of these modules. */
+  bytes: z.int(),
+  /** Whether it is made only when it is used now. */
+  deferred: z.boolean(),
+});
+
+/** An import that costs much, of modules of which no Python code ran in an event. */
+export type HeavyImport = z.infer<typeof heavyImportSchema>;
+
 /** The decisions of a project's artifacts, by name: layers and functions apart. */
 export const projectDecisionsSchema = z.object({
+  heavyImports: z.array(heavyImportSchema),
   layer: z.record(z.string(), decisionsSchema),
   function: z.record(z.string(), decisionsSchema),
 });

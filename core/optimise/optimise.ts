@@ -1,85 +1,14 @@
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { sourceOf } from '../build/bytecode.ts';
 import { type ImportResult, topLevelModules } from '../build/imports.ts';
-import { planRemovals } from '../build/rules.ts';
-import { listTree } from '../build/tree.ts';
 import { findCulprits } from './bisect.ts';
-import { compileUnit } from './bytecode.ts';
-import type { Decisions, Mode, ProjectDecisions, StepReport } from './decisions.ts';
+import type { Decisions, ProjectDecisions, StepReport } from './decisions.ts';
 import { listRemoved } from './finder.ts';
-import { type ImportsOf, unusedFiles } from './keep.ts';
-import { isNative, nativeChanges } from './native.ts';
+import { isNative } from './native.ts';
 import { Proof } from './proof.ts';
 import { type Change, Stash } from './stash.ts';
-import { ownersOf, type Unit } from './unit.ts';
-import type { Trace, Workload } from './workload.ts';
-
-export interface OptimiseInput {
-  units: readonly Unit[];
-  workloads: readonly Workload[];
-  interpreter: string;
-  mode: Mode;
-  /** Modules that stay in any case. */
-  keep?: readonly string[];
-  /** An empty folder. */
-  workdir: string;
-  onStep?: (step: string) => void;
-}
-
-interface Step {
-  name: string;
-  /** Undefined where it cannot say, since the workloads do not run well on the trees as they are. */
-  changes(): Promise<Change[] | undefined>;
-}
-
-function ruleChanges(unit: Unit): Change[] {
-  const sizes = new Map(listTree(unit.libraries).map(({ path, bytes }) => [path, bytes]));
-  return unit.installed
-    .flatMap((installed) => planRemovals(installed, unit.services))
-    .flatMap(({ path, distribution, reason }) => {
-      const saved = sizes.get(path);
-      return saved === undefined ? [] : [{ root: unit.libraries, path, saved, distribution, reason }];
-    });
-}
-
-/** What no workload of the functions that see this tree has used. */
-function traceChanges(
-  unit: Unit,
-  traces: readonly Trace[],
-  imports: ReadonlyMap<string, ImportsOf>,
-  keep: readonly string[],
-): Change[] {
-  const inside = (path: string) => !path.startsWith('..');
-  const files = listTree(unit.libraries);
-  const used = new Set(
-    traces.flatMap(({ opened, modules }) =>
-      [...opened, ...Object.values(modules)]
-        .map((path) => sourceOf(relative(unit.libraries, path)))
-        .filter(inside),
-    ),
-  );
-  const loaded = new Set(traces.flatMap(({ modules }) => Object.keys(modules)));
-  const owners = ownersOf(unit);
-  const unused = new Set(
-    unusedFiles({
-      files: files.map(({ path }) => sourceOf(path)),
-      used,
-      imports,
-      loaded,
-      services: unit.services,
-      keep,
-    }),
-  );
-  return files
-    .filter(({ path }) => unused.has(sourceOf(path)) && !unit.own.has(path))
-    .map(({ path, bytes }) => ({
-      root: unit.libraries,
-      path,
-      saved: bytes,
-      distribution: owners.get(sourceOf(path)) ?? unit.name,
-      reason: 'No workload opened it, and no code that ran can reach it.',
-    }));
-}
+import { type OptimiseInput, type Step, Steps } from './steps.ts';
+import type { Unit } from './unit.ts';
 
 interface Done {
   step: string;
@@ -98,15 +27,18 @@ async function allAtOnce(
   const undo = () => {
     for (const { made } of done.toReversed()) stash.undo(made);
   };
-  for (const { name, changes } of steps) {
+  for (const { name, changes, isDoubtful } of steps) {
     onStep(name);
-    const made = await changes();
-    if (!made) {
+    const all = await changes();
+    if (!all) {
       undo();
       return undefined;
     }
-    stash.make(made);
-    done.push({ step: name, made, putBack: [] });
+    if (isDoubtful?.()) done.push(await makeAndProve(name, all, stash, proof, onStep));
+    else {
+      stash.make(all);
+      done.push({ step: name, made: all, putBack: [] });
+    }
   }
   onStep('prove');
   if ((await proof.broken()) === undefined) return done;
@@ -114,7 +46,34 @@ async function allAtOnce(
   return undefined;
 }
 
-/** A proof after each step; what a workload misses is found by halving and put back before the next step. */
+/** Makes the changes of one step, and proves them; what a workload misses is found by halving and put back. */
+async function makeAndProve(
+  name: string,
+  all: readonly Change[],
+  stash: Stash,
+  proof: Proof,
+  onStep: (step: string) => void,
+): Promise<Done> {
+  let made: readonly Change[] = [];
+  let broke = '';
+  const works = async (wanted: readonly Change[]): Promise<boolean> => {
+    stash.undo(made.filter((change) => !wanted.includes(change)));
+    stash.make(wanted.filter((change) => !made.includes(change)));
+    made = wanted;
+    const problem = await proof.broken();
+    broke = problem ?? broke;
+    return problem === undefined;
+  };
+  const culprits = new Set<Change>();
+  if (all.length > 0 && !(await works(all))) {
+    onStep(`${name}: find what is missed`);
+    for (const culprit of await findCulprits(all, works)) culprits.add(culprit);
+    await works(all.filter((change) => !culprits.has(change)));
+  }
+  return { step: name, made, putBack: [...culprits].map((change) => ({ change, broke })) };
+}
+
+/** A proof after each step. */
 async function oneByOne(
   steps: readonly Step[],
   stash: Stash,
@@ -124,101 +83,9 @@ async function oneByOne(
   const done: Done[] = [];
   for (const { name, changes } of steps) {
     onStep(name);
-    const all = (await changes()) ?? [];
-    let made: readonly Change[] = [];
-    let broke = '';
-    const works = async (wanted: readonly Change[]): Promise<boolean> => {
-      stash.undo(made.filter((change) => !wanted.includes(change)));
-      stash.make(wanted.filter((change) => !made.includes(change)));
-      made = wanted;
-      const problem = await proof.broken();
-      broke = problem ?? broke;
-      return problem === undefined;
-    };
-    const culprits = new Set<Change>();
-    if (!(await works(all))) {
-      onStep(`${name}: find what is missed`);
-      for (const culprit of await findCulprits(all, works)) culprits.add(culprit);
-      await works(all.filter((change) => !culprits.has(change)));
-    }
-    done.push({ step: name, made, putBack: [...culprits].map((change) => ({ change, broke })) });
+    done.push(await makeAndProve(name, (await changes()) ?? [], stash, proof, onStep));
   }
   return done;
-}
-
-/** The steps in their order. What a tree's bytecode is made of, and what may go, follows from what is known of its workloads. */
-class Steps {
-  private imports = new Map<string, ImportsOf>();
-
-  constructor(
-    private readonly input: OptimiseInput,
-    private readonly proof: Proof,
-  ) {}
-
-  // A workload that fails here, for want of an account, say, does not show all that it needs.
-  whyNotTraced(unit: Unit): string | undefined {
-    const own = this.input.workloads.flatMap(({ name, paths }, index) =>
-      paths.includes(unit.libraries) ? [{ name, failed: this.proof.failed(index) }] : [],
-    );
-    if (own.length === 0) return 'no function uses it';
-    const incomplete = own.find(({ failed }) => failed !== undefined);
-    return (
-      incomplete &&
-      `${incomplete.name}: ${incomplete.failed?.name} ends with ${incomplete.failed?.result} in the build, so it does not show all that it needs`
-    );
-  }
-
-  /** Whether docstrings stay: a workload that has not run cannot show that nothing reads them. */
-  hasDocstrings(unit: Unit): boolean {
-    return this.input.mode === 'rules' || this.whyNotTraced(unit) !== undefined;
-  }
-
-  private async rules(): Promise<Change[]> {
-    return this.input.units.flatMap(ruleChanges);
-  }
-
-  private async bytecode(): Promise<Change[]> {
-    const { units, interpreter, workdir } = this.input;
-    const compilations = await Promise.all(
-      units.map((unit) => {
-        const out = join(workdir, 'bytecode', unit.kind, unit.name);
-        return compileUnit(unit, listTree(unit.libraries), this.hasDocstrings(unit), interpreter, out);
-      }),
-    );
-    this.imports = new Map(compilations.flatMap(({ imports }) => [...imports]));
-    return compilations.flatMap(({ changes }) => changes);
-  }
-
-  private async trace(): Promise<Change[] | undefined> {
-    const { units, workloads, mode, keep = [] } = this.input;
-    if (mode === 'rules') return [];
-    const traces = await this.proof.traces();
-    return (
-      traces &&
-      units
-        .filter((unit) => this.whyNotTraced(unit) === undefined)
-        .flatMap((unit) => {
-          const seen = traces.filter((_, index) => workloads[index]?.paths.includes(unit.libraries));
-          return traceChanges(unit, seen, this.imports, keep);
-        })
-    );
-  }
-
-  private async native(): Promise<Change[]> {
-    const { units, workdir } = this.input;
-    return units.flatMap((unit) =>
-      nativeChanges(unit, listTree(unit.libraries), join(workdir, 'native', unit.kind, unit.name)),
-    );
-  }
-
-  get all(): Step[] {
-    return [
-      { name: 'rules', changes: () => this.rules() },
-      { name: 'bytecode', changes: () => this.bytecode() },
-      { name: 'trace', changes: () => this.trace() },
-      { name: 'native', changes: () => this.native() },
-    ];
-  }
 }
 
 export interface Optimised {
@@ -237,7 +104,7 @@ export async function optimise(input: OptimiseInput): Promise<Optimised> {
   const { units, workloads, mode, workdir, onStep = () => {} } = input;
   const stash = new Stash(join(workdir, 'stash'));
   const proof = new Proof(workloads);
-  const steps = new Steps(input, proof);
+  const steps = new Steps(input, proof, stash);
   const attempt = () => allAtOnce(steps.all, stash, proof, onStep);
   const afterAll = async () => {
     onStep('run on the untouched trees');
@@ -248,15 +115,15 @@ export async function optimise(input: OptimiseInput): Promise<Optimised> {
     );
   };
   const reports = (await attempt()) ?? (await afterAll());
+  const made = new Set(reports.flatMap((report) => report.made));
   const decided = new Map(
     units.map((unit) => [
       unit,
-      decisionsOf(
-        unit,
-        reports,
-        steps.hasDocstrings(unit),
-        mode === 'traced' ? steps.whyNotTraced(unit) : undefined,
-      ),
+      {
+        ...decisionsOf(unit, reports, mode === 'traced' ? steps.whyNotTraced(unit) : undefined),
+        docstrings: steps.hasDocstrings(unit),
+        lazy: steps.lazyFiles(unit, made),
+      },
     ]),
   );
   for (const [unit, { remove }] of decided) await listRemoved(unit.libraries, unit.name, remove);
@@ -265,7 +132,7 @@ export async function optimise(input: OptimiseInput): Promise<Optimised> {
       [...decided].flatMap(([unit, decisions]) => (unit.kind === kind ? [[unit.name, decisions]] : [])),
     );
   return {
-    decisions: { layer: of('layer'), function: of('function') },
+    decisions: { layer: of('layer'), function: of('function'), heavyImports: steps.heavy },
     imports: new Map(units.map((unit) => [unit, importsOf(unit, proof)])),
   };
 }
@@ -291,7 +158,11 @@ function summary(changes: readonly Change[]): StepReport['removed'] {
   return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
 }
 
-function decisionsOf(unit: Unit, reports: readonly Done[], docstrings: boolean, note?: string): Decisions {
+function decisionsOf(
+  unit: Unit,
+  reports: readonly Done[],
+  note?: string,
+): Omit<Decisions, 'docstrings' | 'lazy'> {
   const mine = ({ root }: Change) => root === unit.libraries;
   const made = reports.flatMap((report) => report.made.filter(mine));
   const isCompiled = ({ path, instead }: Change) => instead !== undefined && instead.to !== path;
@@ -301,7 +172,6 @@ function decisionsOf(unit: Unit, reports: readonly Done[], docstrings: boolean, 
   return {
     remove: pathsOf(made.filter(({ instead }) => instead === undefined)),
     compact: pathsOf(made.filter((change) => isNative(change.path) && change.instead !== undefined)),
-    docstrings,
     sources: pathsOf(
       reports.flatMap(({ putBack }) =>
         putBack.map(({ change }) => change).filter((change) => mine(change) && isCompiled(change)),

@@ -52,6 +52,12 @@ export class Proof {
     return traces;
   }
 
+  /** What the workloads load on the trees as they are now; undefined where something breaks. */
+  async trial(): Promise<Trace[] | undefined> {
+    const traces = await this.run(true);
+    return this.problem() === undefined ? traces : undefined;
+  }
+
   /** The first import or event of a workload that did not go well on the untouched trees. */
   failed(index: number): Outcome | undefined {
     return this.baseline?.[index]?.find(({ result }) => result !== 'ok');
@@ -60,6 +66,11 @@ export class Proof {
   /** What breaks on the trees as they are now: the first of each function. */
   async broken(): Promise<string | undefined> {
     await this.run(false);
+    return this.problem();
+  }
+
+  /** What the last run has shown to be broken. */
+  private problem(): string | undefined {
     for (const [index, outcomes] of this.last.entries()) {
       const before = this.baseline?.[index];
       const [first] = before

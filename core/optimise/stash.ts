@@ -41,6 +41,11 @@ export class Stash {
     }
   }
 
+  /** Where the original of a changed file lies now. */
+  placeOf(change: Change): string | undefined {
+    return this.places.get(change);
+  }
+
   undo(changes: readonly Change[]): void {
     for (const change of changes) {
       const { root, path, instead } = change;

@@ -35,11 +35,25 @@ export interface Outcome {
   ms: number;
 }
 
+const importedSchema = z.object({
+  file: z.string(),
+  line: z.int(),
+  function: z.string(),
+  ms: z.number(),
+  modules: z.array(z.string()),
+});
+
+/** An import statement that loaded modules: where it stands, and what it pulled in, others' imports included. */
+export type ImportedAt = z.infer<typeof importedSchema>;
+
 export interface Trace {
   /** Every file below the paths that was opened or mapped. */
   opened: string[];
   /** File of each module that was loaded, by name. */
   modules: Record<string, string>;
+  /** Files of all Python code that ran in an event, as tracebacks name them. */
+  called: string[];
+  imported: ImportedAt[];
 }
 
 const TIMEOUT_MS = 5 * 60_000;
@@ -53,6 +67,8 @@ const lineSchema = z.looseObject({
   answer: z.unknown().optional(),
   opened: z.array(z.string()).optional(),
   modules: z.record(z.string(), z.string()).optional(),
+  called: z.array(z.string()).optional(),
+  imported: z.array(importedSchema).optional(),
 });
 type Line = z.infer<typeof lineSchema>;
 
@@ -113,7 +129,8 @@ export async function runWorkload(
         : { name, result: `ended with ${how}`, detail: result.stderr.slice(-500), missing: true, ms: 0 };
     });
     const traced = lines.find((line) => line.opened !== undefined);
-    return { outcomes, trace: { opened: traced?.opened ?? [], modules: traced?.modules ?? {} } };
+    const { opened = [], modules: loaded = {}, called = [], imported = [] } = traced ?? {};
+    return { outcomes, trace: { opened, modules: loaded, called, imported } };
   } finally {
     await rm(home, { recursive: true, force: true });
   }

@@ -60,8 +60,10 @@ export const configSchema = z.strictObject({
         .array(z.string().regex(/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/, 'write a module: sklearn.cluster'))
         .max(200)
         .default([]),
+      /** Whether third-party modules make imports that no workload needs at once when they are used. @default false */
+      lazy: z.boolean().default(false),
     })
-    .default({ keep: [] }),
+    .default({ keep: [], lazy: false }),
   /** AWS services whose models botocore keeps, beside those that the code names. @default the list in the rule file */
   botocore: z
     .strictObject({ keep: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]) })

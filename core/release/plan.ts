@@ -13,7 +13,7 @@ import { budgetsOf } from '../size/budget.ts';
 import type { BuildPlan, PlannedArtifact, PlannedFunction, PlannedLayer } from './build-plan.ts';
 
 /** Raise it when the same input would be built into other bytes. */
-const BUILD_FORMAT = 5;
+const BUILD_FORMAT = 6;
 
 type SourceFile = PlannedArtifact['sources'][number];
 
@@ -183,12 +183,13 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     project.functions.map((fn) => planFunction(project, fn, layers, target, resolve)),
   );
   const mode = modeOf(project);
-  const { keep } = project.config.optimise;
+  const { keep, lazy } = project.config.optimise;
   const inputs = [
     BUILD_FORMAT,
     SAFETY_SET,
     mode,
     keep,
+    lazy,
     layers.map(({ key }) => key),
     functions.map(({ key, smoke }) => [key, smoke]),
   ];
@@ -196,6 +197,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     target,
     mode,
     keep,
+    lazy,
     decisionsKey: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),
     layers,
     functions,
@@ -212,9 +214,9 @@ function modeOf({ config, functions }: Project): Mode {
 
 const decided = <A extends PlannedArtifact>(artifact: A, decisions: Decisions | undefined): A => {
   if (!decisions) return artifact;
-  const { remove, compact, docstrings, sources } = decisions;
+  const { remove, compact, docstrings, sources, lazy } = decisions;
   const key = createHash('sha256')
-    .update(JSON.stringify([artifact.key, remove, compact, docstrings, sources]))
+    .update(JSON.stringify([artifact.key, remove, compact, docstrings, sources, lazy]))
     .digest('hex');
   return { ...artifact, key, decisions };
 };

@@ -1,9 +1,11 @@
 """Compiles Python files to unchecked-hash bytecode, the same bytes for the same source every time, and says what they import.
 
 Reads {"root": folder, "out": folder, "prefix": folder at run time, "hook": source line, "imports": bool, "files": [{"path",
-"to", "docstrings": bool, "hook": bool}]} from standard input; paths are relative to root, `to` to out. The hook is put at the
-end of the files that ask for it; files without `docstrings` lose theirs. Answers {path: {"bytes": n, "now", "later"}}, or
-{path: {"skipped": reason}} for what does not compile: a template, or code for another Python.
+"to", "docstrings": bool, "hook": bool, "source"?, "lazy"?}]} from standard input; paths are relative to root, `to` to out. The
+hook is put at the end of the files that ask for it; files without `docstrings` lose theirs; `source` is where the file lies
+if not below root. `lazy` is {"lines": [of imports to defer], "submodules": [names to load when they are asked for]}.
+Answers {path: {"bytes": n, "now": [names], "later": [names], "deferred": [lines]}}, or {path: {"skipped": reason}} for what
+does not compile: a template, or code for another Python.
 
 marshal writes a reference mark where an object has more than one owner, and interned strings are shared with all that
 the process still holds. So a worker keeps nothing of a file but bytes: then its bytecode follows from its source and its
@@ -19,21 +21,28 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lazy import defer
 from syntax import empty_docstrings, imports_of
 
 WORKERS = os.cpu_count() or 1
 
 
+def source_path(job, file):
+    return file.get("source") or os.path.join(job["root"], file["path"])
+
+
 def compile_one(job, file):
-    with open(os.path.join(job["root"], file["path"]), "rb") as opened:
+    with open(source_path(job, file), "rb") as opened:
         original = opened.read()
     source = original + job["hook"].encode() if file["hook"] else original
     name = os.path.join(job["prefix"], file["path"])
-    imports = {"now": [], "later": []}
+    imports, deferred = {"now": [], "later": []}, []
     try:
         tree = ast.parse(source)
         if job["imports"]:
             imports = imports_of(tree, file["path"])
+        if file.get("lazy"):
+            deferred = defer(source, tree, name, **file["lazy"])
         if not file["docstrings"]:
             empty_docstrings(tree)
         code = compile(tree, name, "exec", dont_inherit=True)
@@ -46,7 +55,7 @@ def compile_one(job, file):
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with open(target, "wb") as opened:
         opened.write(data)
-    return {"bytes": len(data), **imports}
+    return {"bytes": len(data), "deferred": deferred, **imports}
 
 
 def answer(job, file):
@@ -78,7 +87,7 @@ def main():
     job = json.load(sys.stdin)
     gc.disable()  # syntax trees are large, short-lived and without cycles
     # The largest first, so that all workers end at about the same time.
-    files = sorted(job["files"], key=lambda file: -os.path.getsize(os.path.join(job["root"], file["path"])))
+    files = sorted(job["files"], key=lambda file: -os.path.getsize(source_path(job, file)))
     count = min(WORKERS, len(files))
     workers = [start(job, files[index::count]) for index in range(count)]
     answers = []

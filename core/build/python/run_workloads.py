@@ -3,10 +3,12 @@
 Run with -I -S. Reads from standard input:
 {"paths": [folders], "modules": [names], "handler": "module.function" or null, "events": [{"name", "event"}], "trace": bool}
 Writes one JSON line {"name", "ms", "ok", "kind", "error", "answer"} an import or event, preceded by {"name", "started": true}, so
-that a crash names its culprit; last, {"done": true} and, with trace, {"opened": [...], "modules": {...}}: every file that was
-opened below the folders, every library that was mapped, and each module's file.
+that a crash names its culprit; last, {"done": true} and, with trace, {"opened", "modules", "called", "imported"}: every file
+that was opened below the folders and every library that was mapped, each module's file, the files of all code that ran in an
+event, and each import that loaded something: {"file", "line", "function", "ms", "modules": [names]}, what it pulled in included.
 """
 
+import builtins
 import importlib
 import json
 import os
@@ -32,6 +34,24 @@ class Context:
         return 30_000
 
 
+def profile_imports(found):
+    """Notes each import statement that loads modules: where it stands, how long it takes, and what is new afterwards."""
+    original = builtins.__import__
+
+    def importing(name, globals=None, locals=None, fromlist=(), level=0):
+        before = len(sys.modules)
+        begin = time.perf_counter()
+        result = original(name, globals, locals, fromlist, level)
+        if len(sys.modules) > before:
+            frame = sys._getframe(1)
+            new = list(sys.modules)[before:]
+            ms = round((time.perf_counter() - begin) * 1000, 2)
+            found.append({"file": frame.f_code.co_filename, "line": frame.f_lineno, "function": frame.f_code.co_name, "ms": ms, "modules": new})
+        return result
+
+    builtins.__import__ = importing
+
+
 def main():
     job = json.load(sys.stdin)
     report = os.fdopen(os.dup(1), "w")
@@ -40,6 +60,10 @@ def main():
     opened = set()
     if job["trace"]:
         sys.addaudithook(lambda event, args: opened.add(args[0]) if event == "open" and isinstance(args[0], str) else None)
+
+    imported, called = [], set()
+    if job["trace"]:
+        profile_imports(imported)
 
     def say(**line):
         report.write(json.dumps(line, default=str) + "\n")
@@ -57,10 +81,13 @@ def main():
 
     for module in job["modules"]:
         attempt(f"import {module}", lambda name=module: importlib.import_module(name) and None)
+    if job["trace"]:
+        sys.setprofile(lambda frame, event, argument: called.add(frame.f_code.co_filename) if event == "call" else None)
     if job["handler"]:
         module, _, function = job["handler"].rpartition(".")
         for event in job["events"]:
             attempt(f"event {event['name']}", lambda one=event: getattr(importlib.import_module(module.replace("/", ".")), function)(one["event"], Context()))
+    sys.setprofile(None)
     if job["trace"]:
         with open("/proc/self/maps", encoding="utf-8") as maps:
             mapped = {line.split(None, 5)[5].strip() for line in maps if len(line.split(None, 5)) == 6}
@@ -75,7 +102,7 @@ def main():
             for name, module in list(sys.modules.items())
             if isinstance(module, types.ModuleType) and isinstance(getattr(module, "__file__", None), str) and module.__file__.startswith(roots)
         }
-        say(opened=sorted(path for path in opened if path.startswith(roots)), modules=modules)
+        say(opened=sorted(path for path in opened if path.startswith(roots)), modules=modules, called=sorted(called), imported=imported)
     say(done=True)
     report.flush()
     os._exit(0)

@@ -31,7 +31,7 @@ const spec = (distributions: Distribution[], more: Partial<ArtifactSpec> = {}): 
   libraries: 'python',
   mount: '/opt',
   sources: [],
-  decisions: { remove: [], compact: [], docstrings: true, sources: [], steps: [] },
+  decisions: { remove: [], compact: [], docstrings: true, sources: [], lazy: {}, steps: [] },
   modules: [],
   beside: [],
   ...more,
@@ -100,6 +100,7 @@ describe('what the optimiser has decided', () => {
     docstrings: false,
     sources: ['attr/_cmp.py'],
     steps: [],
+    lazy: {},
   };
 
   it('is done to the tree: files gone, docstrings gone, sources kept where something reads them', async () => {

@@ -22,6 +22,7 @@ interface Case {
   /** @default one event that expects {"ok": true} */
   events?: { name: string; event: unknown; expect?: unknown }[];
   mode?: Mode;
+  lazy?: boolean;
   /** Name of the distribution: its rules apply. @default no rules know it */
   distribution?: string;
 }
@@ -31,6 +32,7 @@ async function run({
   app,
   events = [{ name: 'one', event: {}, expect: { ok: true } }],
   mode = 'traced',
+  lazy = false,
   distribution = 'package',
 }: Case) {
   const libraries = join(folder, 'layer', 'python');
@@ -83,12 +85,13 @@ async function run({
       },
     ],
     mode,
+    lazy,
     workdir: join(folder, 'work'),
   });
   const left = listTree(libraries)
     .map(({ path }) => path)
     .filter((path) => !path.startsWith('plimsoll_'));
-  return { decisions: decisions.layer['layer'], left };
+  return { decisions: decisions.layer['layer'], heavy: decisions.heavyImports, left };
 }
 
 const putBack = (decisions: Awaited<ReturnType<typeof run>>['decisions'], step: string) =>
@@ -201,6 +204,60 @@ describe('a harmful removal is caught and put back, and the rest goes', () => {
     });
     expect(left).toContain('flag.bin');
     expect(putBack(decisions, 'trace')[0]?.broke).toMatch(/ended with signal SIGABRT/);
+  });
+});
+
+describe('imports that cost much', () => {
+  const slow = 'import time\ntime.sleep(0.02)\nX = 1\ndef g(): return 1\n';
+  const layer = {
+    'p/__init__.py': 'from p import slow\ndef f(): return 1\ndef rare(): return slow.X\n',
+    'p/slow.py': `from p.deep import y\n${slow}`,
+    'p/deep.py': 'y = 1\n',
+    'q.py': slow,
+  };
+  const app = 'import p\nimport q\ndef handler(event, context):\n    return {"ok": p.f() + q.g() == 2}\n';
+
+  it('of modules that no event uses are shown, with file and line, and what they pull in', async () => {
+    const { heavy, decisions } = await run({ layer, app });
+    expect(heavy).toMatchObject([
+      {
+        function: 'fn',
+        artifact: 'layer',
+        file: 'p/__init__.py',
+        line: 1,
+        modules: ['p.deep', 'p.slow'],
+        ms: expect.any(Number),
+        bytes: expect.any(Number),
+        deferred: false,
+      },
+    ]);
+    expect(heavy[0]?.ms).toBeGreaterThan(20);
+    expect(heavy[0]?.bytes).toBeGreaterThan(100);
+    expect(decisions?.lazy).toEqual({});
+  });
+
+  it('are deferred where the project wants it', async () => {
+    const { heavy, decisions } = await run({ layer, app, lazy: true });
+    expect(heavy).toMatchObject([{ file: 'p/__init__.py', deferred: true }]);
+    expect(decisions?.lazy).toEqual({ 'p/__init__.py': { lines: [1], submodules: ['deep', 'slow'] } });
+  });
+
+  it('are not where that breaks something, and the others are', async () => {
+    const effect = 'import sys, time\ntime.sleep(0.01)\nsys.registered = True\nX = 1\n';
+    const { decisions } = await run({
+      lazy: true,
+      layer: {
+        'p.py': 'import effect\ndef f(): return effect.X\n',
+        'effect.py': effect,
+        'r.py': 'import idle\ndef f(): return idle.X\n',
+        'idle.py': slow,
+      },
+      app: 'import sys, p, r\ndef handler(event, context):\n    return {"ok": getattr(sys, "registered", False)}\n',
+    });
+    expect(Object.keys(decisions?.lazy ?? {})).toEqual(['r.py']);
+    expect(putBack(decisions, 'lazy')).toEqual([
+      { path: 'p.py', broke: 'fn: event one: wrong: answer.ok is false, expected true' },
+    ]);
   });
 });
 

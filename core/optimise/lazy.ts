@@ -1,0 +1,70 @@
+import type { Lazy } from '../build/bytecode.ts';
+import { keyOf, type Located, type LocatedTrace } from './locate.ts';
+
+/** What takes less is not worth deferring, in milliseconds. */
+const MIN_MS = 0.5;
+
+/** What a file loads only when it is used, by the file's key. */
+export type LazyFiles = Map<string, { file: Located; lazy: Lazy }>;
+
+function lazyOf(files: LazyFiles, file: Located): Lazy {
+  const known = files.get(keyOf(file)) ?? { file, lazy: { lines: [], submodules: [] } };
+  files.set(keyOf(file), known);
+  return known.lazy;
+}
+
+const addOnce = <T>(list: T[], item: T): void => {
+  if (!list.includes(item)) list.push(item);
+};
+
+/** Only code of third parties is changed, and only in our copy of it. */
+const mayChange = ({ unit, path }: Located) => !unit.own.has(path);
+
+/** Import statements of third-party modules that took some time. Pure. */
+export function candidates(traces: readonly LocatedTrace[]): LazyFiles {
+  const found: LazyFiles = new Map();
+  for (const { file, line, ms, function: where } of traces.flatMap(({ imported }) => imported))
+    if (ms >= MIN_MS && where === '<module>' && mayChange(file)) addOnce(lazyOf(found, file).lines, line);
+  return found;
+}
+
+/**
+ * Of the deferred imports those that help: in some workload that runs their file, something that they loaded is not loaded
+ * any more. And the packages that have to answer for modules which are not loaded along with them any more. Pure.
+ * @param before traces of the workloads before anything was deferred
+ * @param after of the same workloads with all of `deferred` deferred
+ */
+export function worthwhile(
+  deferred: LazyFiles,
+  before: readonly LocatedTrace[],
+  after: readonly LocatedTrace[],
+): LazyFiles {
+  const found: LazyFiles = new Map();
+  const pairs = before.flatMap((trace, index) => {
+    const then = after[index];
+    return then ? [{ ...trace, now: then.modules }] : [];
+  });
+  for (const { imported, modules, now } of pairs) {
+    const running = new Set([...now.values()].map(keyOf));
+    const isGone = (module: string) => modules.has(module) && !now.has(module);
+    for (const { file, line, modules: loaded } of imported) {
+      const isDeferred = deferred.get(keyOf(file))?.lazy.lines.includes(line);
+      if (isDeferred && running.has(keyOf(file)) && loaded.some(isGone))
+        addOnce(lazyOf(found, file).lines, line);
+    }
+  }
+  if (found.size > 0)
+    for (const { modules, now } of pairs) {
+      for (const gone of [...modules.keys()].filter((module) => !now.has(module))) {
+        const dot = gone.lastIndexOf('.');
+        const parent = now.get(gone.slice(0, dot));
+        if (dot > 0 && parent?.path.endsWith('__init__.py') && mayChange(parent))
+          addOnce(lazyOf(found, parent).submodules, gone.slice(dot + 1));
+      }
+    }
+  for (const { lazy } of found.values()) {
+    lazy.lines.sort((a, b) => a - b);
+    lazy.submodules.sort();
+  }
+  return found;
+}

@@ -1,0 +1,256 @@
+import { join, relative } from 'node:path';
+import { type Lazy, sourceOf } from '../build/bytecode.ts';
+import { planRemovals } from '../build/rules.ts';
+import { listTree } from '../build/tree.ts';
+import { compileLazily, compileUnit } from './bytecode.ts';
+import type { Decisions, HeavyImport, Mode } from './decisions.ts';
+import { heavyImports } from './heavy.ts';
+import { type ImportsOf, unusedFiles } from './keep.ts';
+import { candidates, type LazyFiles, worthwhile } from './lazy.ts';
+import { keyOf, type Located, type LocatedTrace, locateTrace } from './locate.ts';
+import { nativeChanges } from './native.ts';
+import type { Proof } from './proof.ts';
+import type { Change, Stash } from './stash.ts';
+import { ownersOf, type Unit } from './unit.ts';
+import type { Trace, Workload } from './workload.ts';
+
+export interface OptimiseInput {
+  units: readonly Unit[];
+  workloads: readonly Workload[];
+  interpreter: string;
+  mode: Mode;
+  /** Modules that stay in any case. */
+  keep?: readonly string[];
+  /** Whether third-party modules put off imports that no workload needs at once. */
+  lazy?: boolean;
+  /** An empty folder. */
+  workdir: string;
+  onStep?: (step: string) => void;
+}
+
+export interface Step {
+  name: string;
+  /** Undefined where it cannot say, since the workloads do not run well on the trees as they are. */
+  changes(): Promise<readonly Change[] | undefined>;
+  /** Whether these changes are to be proven at once, before those of the next step. */
+  isDoubtful?: () => boolean;
+}
+
+function ruleChanges(unit: Unit): Change[] {
+  const sizes = new Map(listTree(unit.libraries).map(({ path, bytes }) => [path, bytes]));
+  return unit.installed
+    .flatMap((installed) => planRemovals(installed, unit.services))
+    .flatMap(({ path, distribution, reason }) => {
+      const saved = sizes.get(path);
+      return saved === undefined ? [] : [{ root: unit.libraries, path, saved, distribution, reason }];
+    });
+}
+
+/** What no workload of the functions that see this tree has used. */
+function traceChanges(
+  unit: Unit,
+  traces: readonly Trace[],
+  imports: ReadonlyMap<string, ImportsOf>,
+  keep: readonly string[],
+): Change[] {
+  const inside = (path: string) => !path.startsWith('..');
+  const files = listTree(unit.libraries);
+  const used = new Set(
+    traces.flatMap(({ opened, modules }) =>
+      [...opened, ...Object.values(modules)]
+        .map((path) => sourceOf(relative(unit.libraries, path)))
+        .filter(inside),
+    ),
+  );
+  const loaded = new Set(traces.flatMap(({ modules }) => Object.keys(modules)));
+  const owners = ownersOf(unit);
+  const unused = new Set(
+    unusedFiles({
+      files: files.map(({ path }) => sourceOf(path)),
+      used,
+      imports,
+      loaded,
+      services: unit.services,
+      keep,
+    }),
+  );
+  return files
+    .filter(({ path }) => unused.has(sourceOf(path)) && !unit.own.has(path))
+    .map(({ path, bytes }) => ({
+      root: unit.libraries,
+      path,
+      saved: bytes,
+      distribution: owners.get(sourceOf(path)) ?? unit.name,
+      reason: 'No workload opened it, and no code that ran can reach it.',
+    }));
+}
+
+/** The steps in their order. What a tree's bytecode is made of, and what may go, follows from what is known of its workloads. */
+export class Steps {
+  private imports = new Map<string, ImportsOf>();
+  /** What replaced the sources, and so knows where these lie. */
+  private compiled: readonly Change[] = [];
+  private lazyOf = new Map<Change, Lazy>();
+  private isDeferralDoubtful = false;
+  heavy: HeavyImport[] = [];
+
+  constructor(
+    private readonly input: OptimiseInput,
+    private readonly proof: Proof,
+    private readonly stash: Stash,
+  ) {}
+
+  // A workload that fails here, for want of an account, say, does not show all that it needs.
+  whyNotTraced(unit: Unit): string | undefined {
+    const own = this.input.workloads.flatMap(({ name, paths }, index) =>
+      paths.includes(unit.libraries) ? [{ name, failed: this.proof.failed(index) }] : [],
+    );
+    if (own.length === 0) return 'no function uses it';
+    const incomplete = own.find(({ failed }) => failed !== undefined);
+    return (
+      incomplete &&
+      `${incomplete.name}: ${incomplete.failed?.name} ends with ${incomplete.failed?.result} in the build, so it does not show all that it needs`
+    );
+  }
+
+  /** Whether docstrings stay: a workload that has not run cannot show that nothing reads them. */
+  hasDocstrings(unit: Unit): boolean {
+    return this.input.mode === 'rules' || this.whyNotTraced(unit) !== undefined;
+  }
+
+  private async rules(): Promise<Change[]> {
+    return this.input.units.flatMap(ruleChanges);
+  }
+
+  private async bytecode(): Promise<readonly Change[]> {
+    const { units, interpreter, workdir } = this.input;
+    const compilations = await Promise.all(
+      units.map((unit) => {
+        const out = join(workdir, 'bytecode', unit.kind, unit.name);
+        return compileUnit(unit, listTree(unit.libraries), this.hasDocstrings(unit), interpreter, out);
+      }),
+    );
+    this.imports = new Map(compilations.flatMap(({ imports }) => [...imports]));
+    this.compiled = compilations.flatMap(({ changes }) => changes);
+    return this.compiled;
+  }
+
+  private async trace(): Promise<Change[] | undefined> {
+    const { units, workloads, mode, keep = [] } = this.input;
+    if (mode === 'rules') return [];
+    const traces = await this.proof.traces();
+    return (
+      traces &&
+      units
+        .filter((unit) => this.whyNotTraced(unit) === undefined)
+        .flatMap((unit) => {
+          const seen = traces.filter((_, index) => workloads[index]?.paths.includes(unit.libraries));
+          return traceChanges(unit, seen, this.imports, keep);
+        })
+    );
+  }
+
+  /** The traces of all workloads, with files as the units hold them now. */
+  private located(traces: readonly Trace[]): { name: string; trace: LocatedTrace }[] {
+    const { units, workloads } = this.input;
+    const held = new Map(
+      units.map((unit) => [unit, new Set(listTree(unit.libraries).map(({ path }) => sourceOf(path)))]),
+    );
+    return traces.map((trace, index) => {
+      const { name = '', paths = [] } = workloads[index] ?? {};
+      const seen = units.filter(({ libraries }) => paths.includes(libraries));
+      return { name, trace: locateTrace(trace, seen, (unit, path) => held.get(unit)?.has(path) ?? false) };
+    });
+  }
+
+  /** Finds the imports that cost much and that no event has used, and, if the project wants it, defers what can be deferred. */
+  private async lazyImports(): Promise<readonly Change[] | undefined> {
+    if (this.input.mode === 'rules') return [];
+    const traces = await this.proof.traces();
+    if (!traces) return undefined;
+    const before = this.located(traces);
+    const bytes = new Map(
+      this.input.units.map((unit) => [
+        unit,
+        new Map(listTree(unit.libraries).map((file) => [sourceOf(file.path), file.bytes])),
+      ]),
+    );
+    const bytesOf = ({ unit, path }: Located) => bytes.get(unit)?.get(path) ?? 0;
+    this.heavy = before.flatMap(({ name, trace }) => heavyImports(name, trace, bytesOf));
+    return this.input.lazy ? this.defer(before.map(({ trace }) => trace)) : [];
+  }
+
+  private async defer(before: readonly LocatedTrace[]): Promise<readonly Change[]> {
+    const all = await this.compileLazily(candidates(before), 'all');
+    this.stash.make(all.map(({ change }) => change));
+    const tried = await this.proof.trial();
+    const after = tried && this.located(tried).map(({ trace }) => trace);
+    this.stash.undo(all.map(({ change }) => change));
+    this.isDeferralDoubtful = after === undefined;
+    // Where something breaks, nobody knows yet what helps: the proof takes out what broke it, and the rest stays.
+    const deferred = new Map(all.map(({ file, lazy }) => [keyOf(file), { file, lazy }]));
+    const chosen = after ? await this.compileLazily(worthwhile(deferred, before, after), 'chosen') : all;
+    this.lazyOf = new Map(chosen.map(({ change, lazy }) => [change, lazy]));
+    this.heavy = this.heavy.map((one) => {
+      const index = this.input.workloads.findIndex(({ name }) => name === one.function);
+      const now = after?.[index]?.modules;
+      return { ...one, deferred: now !== undefined && one.modules.every((module) => !now.has(module)) };
+    });
+    return chosen.map(({ change }) => change);
+  }
+
+  private async compileLazily(
+    files: LazyFiles,
+    name: string,
+  ): Promise<{ file: Located; change: Change; lazy: Lazy }[]> {
+    const { units, interpreter, workdir } = this.input;
+    const compiled = await Promise.all(
+      units.map(async (unit) => {
+        const own = [...files.values()].filter(({ file }) => file.unit === unit);
+        const sources = this.compiled
+          .filter(({ root }) => root === unit.libraries)
+          .flatMap((change) => {
+            const place = this.stash.placeOf(change);
+            return place === undefined ? [] : [[change.path, place] as const];
+          });
+        const done = await compileLazily(
+          unit,
+          new Map(own.map(({ file, lazy }) => [file.path, lazy])),
+          new Map(sources),
+          this.hasDocstrings(unit),
+          interpreter,
+          join(workdir, 'lazy', name, unit.kind, unit.name),
+        );
+        return done.map((one) => ({ ...one, file: { unit, path: sourceOf(one.change.path) } }));
+      }),
+    );
+    return compiled.flat();
+  }
+
+  /** What the files of a unit load only when it is used, as far as these changes were made. */
+  lazyFiles(unit: Unit, made: ReadonlySet<Change>): Decisions['lazy'] {
+    return Object.fromEntries(
+      [...this.lazyOf]
+        .filter(([change]) => made.has(change) && change.root === unit.libraries)
+        .map(([{ path }, lazy]) => [sourceOf(path), lazy] as const)
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    );
+  }
+
+  private async native(): Promise<Change[]> {
+    const { units, workdir } = this.input;
+    return units.flatMap((unit) =>
+      nativeChanges(unit, listTree(unit.libraries), join(workdir, 'native', unit.kind, unit.name)),
+    );
+  }
+
+  get all(): Step[] {
+    return [
+      { name: 'rules', changes: () => this.rules() },
+      { name: 'bytecode', changes: () => this.bytecode() },
+      { name: 'trace', changes: () => this.trace() },
+      { name: 'lazy', changes: () => this.lazyImports(), isDoubtful: () => this.isDeferralDoubtful },
+      { name: 'native', changes: () => this.native() },
+    ];
+  }
+}
