@@ -2,6 +2,7 @@ import { Argument, Command } from 'commander';
 import { messageOf, PlimsollError } from '../core/errors.ts';
 import { buildCommand } from './commands/build.ts';
 import { deployCommand } from './commands/deploy-command.ts';
+import { layersCommand } from './commands/layers.ts';
 import { sizeCommand } from './commands/size.ts';
 import { runStep, STEPS, type Step } from './steps/step.ts';
 
@@ -12,7 +13,7 @@ const program = new Command('plimsoll')
   .description('Builds, trims, proves and ships the Python layers and functions of a SAM project')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-for (const command of [buildCommand(), deployCommand(), sizeCommand()])
+for (const command of [buildCommand(), layersCommand(), sizeCommand(), deployCommand()])
   program.addCommand(command.copyInheritedSettings(program));
 
 program

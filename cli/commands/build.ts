@@ -3,25 +3,28 @@ import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { Listr, type ListrTask } from 'listr2';
 import type { Manifest } from '../../core/build/manifest.ts';
-import { rememberingResolver } from '../../core/build/resolve.ts';
 import { uv } from '../../core/build/uv.ts';
 import { decidedPlan, Workspace } from '../../core/build/workspace.ts';
-import { loadProject, type Project } from '../../core/project/project.ts';
+import { InvalidInputError } from '../../core/errors.ts';
+import type { Project } from '../../core/project/project.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
-import { planProject, wavesOf } from '../../core/release/plan.ts';
+import { wavesOf } from '../../core/release/plan.ts';
 import { megabytes, refuseOverBudget, type SizeReport } from '../../core/size/report.ts';
 import { BUILD_FOLDER, measureAll } from '../measure.ts';
+import { lazyOption, modeOption, type Overrides, openProject, planIn } from '../open-build.ts';
 import { sizeTable } from '../show/release.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { dim, duration, green } from '../show/table.ts';
 
-interface Options {
+export interface BuildOptions extends Overrides {
   project: string;
   verbose: boolean;
   layersOnly: boolean;
   clean: boolean;
   skipValidation: boolean;
   json: boolean;
+  /** Names of the layers to build, with what they require. @default all */
+  only?: readonly string[];
 }
 
 interface Context {
@@ -54,7 +57,7 @@ function describe(manifest: Manifest, reused: boolean, ms: number): string {
     : `${size} ${dim(`of ${megabytes(manifest.installedBytes)} installed, ${duration(ms)}`)}`;
 }
 
-function buildTasks(options: Options, root: string): ListrTask<Context>[] {
+function buildTasks(options: BuildOptions, root: string): ListrTask<Context>[] {
   const lines = new Map<string, Line>();
   const folder = join(root, BUILD_FOLDER);
   return [
@@ -62,14 +65,15 @@ function buildTasks(options: Options, root: string): ListrTask<Context>[] {
       title: 'Check prerequisites',
       task: async (context) => {
         if (options.clean) await rm(folder, { recursive: true, force: true });
-        context.project = await loadProject(root);
+        context.project = await openProject(root, options);
         await uv(['--version'], root);
       },
     },
     {
       title: 'Resolve requirements',
       task: async (context) => {
-        context.plan = await planProject(context.project, rememberingResolver(join(folder, 'resolutions')));
+        context.plan = await planIn(context.project, folder);
+        refuseUnknownLayers(options.only ?? [], context.plan);
       },
     },
     {
@@ -104,10 +108,8 @@ function buildTasks(options: Options, root: string): ListrTask<Context>[] {
     {
       title: 'Build layers',
       task: (context, task) => {
-        const built = context.workspace.layers();
-        const names = wavesOf(context.plan.layers)
-          .flat()
-          .map(({ name }) => name);
+        const built = context.workspace.layers(options.only);
+        const names = layersToBuild(context.plan, options.only);
         return task.newListr(
           names.map((name) => artifactTask(name, lines, built)),
           { concurrent: true, rendererOptions: { collapseSubtasks: false } },
@@ -150,7 +152,25 @@ async function checkSizes({ plan, workspace }: Context): Promise<SizeReport> {
   return report;
 }
 
-async function build(options: Options): Promise<void> {
+/** @throws InvalidInputError naming a layer that the template does not have, and those that it has */
+export function refuseUnknownLayers(names: readonly string[], { layers }: BuildPlan): void {
+  const unknown = names.find((name) => !layers.some((layer) => layer.name === name));
+  if (unknown !== undefined)
+    throw new InvalidInputError(
+      `layer "${unknown}": the template has no such one; it has ${layers.map(({ name }) => name).join(', ') || 'none'}`,
+    );
+}
+
+/** In the order of the waves. */
+function layersToBuild({ layers }: BuildPlan, only?: readonly string[]): string[] {
+  const wanted = layers.filter(({ name }) => !only || only.includes(name));
+  const names = new Set(wanted.flatMap(({ name, requires }) => [name, ...requires]));
+  return wavesOf(layers)
+    .flat()
+    .flatMap(({ name }) => (names.has(name) ? [name] : []));
+}
+
+export async function build(options: BuildOptions): Promise<void> {
   const root = resolve(options.project);
   const begin = performance.now();
   const list = new Listr<Context>(buildTasks(options, root), {
@@ -213,6 +233,8 @@ export function buildCommand(): Command {
       false,
     )
     .option('--layers-only', 'leave the functions out', false)
+    .addOption(modeOption())
+    .addOption(lazyOption())
     .option('--clean', 'resolve and build everything anew', false)
     .option('--skip-validation', 'do not check the budgets', false)
     .option('--json', 'print one JSON document at the end, and nothing else', false)

@@ -1,44 +1,16 @@
-import { join, resolve } from 'node:path';
 import { Argument, Command, Option } from 'commander';
-import { rememberingResolver } from '../../core/build/resolve.ts';
-import { rememberedPlan, Workspace } from '../../core/build/workspace.ts';
-import { PrerequisiteError } from '../../core/errors.ts';
-import { loadProject } from '../../core/project/project.ts';
-import type { BuildPlan } from '../../core/release/build-plan.ts';
-import { planProject } from '../../core/release/plan.ts';
 import { megabytes, refuseOverBudget, type SizeReport } from '../../core/size/report.ts';
-import { BUILD_FOLDER, measureAll } from '../measure.ts';
+import { lazyOption, modeOption, type Overrides, openBuild } from '../open-build.ts';
 import { sizeTable } from '../show/release.ts';
 import { green, table } from '../show/table.ts';
 
-interface Options {
+interface Options extends Overrides {
   project: string;
   verbose: boolean;
   format: 'text' | 'json';
 }
 
-interface Opened {
-  plan: BuildPlan;
-  workspace: Workspace;
-  report: SizeReport;
-}
-
 const MOST = 10;
-
-/** What was built last, as the project is now. @throws PrerequisiteError where it was not built */
-async function openBuild(project: string): Promise<Opened> {
-  const root = resolve(project);
-  const folder = join(root, BUILD_FOLDER);
-  const planned = await planProject(
-    await loadProject(root),
-    rememberingResolver(join(folder, 'resolutions')),
-  );
-  const plan = await rememberedPlan(planned, folder);
-  if (!plan) throw new PrerequisiteError(`${root} is not built as it is now; run: plimsoll build`);
-  const workspace = new Workspace(root, plan, folder, { step: () => {}, done: () => {} });
-  await workspace.open();
-  return { plan, workspace, report: await measureAll(plan, workspace) };
-}
 
 /** What takes the space in each artifact: its largest packages, and its kinds of files. */
 function shares({ artifacts }: SizeReport): string {
@@ -57,8 +29,11 @@ function shares({ artifacts }: SizeReport): string {
     .join('\n\n');
 }
 
-async function act(what: 'check' | 'report', { project, verbose, format }: Options): Promise<void> {
-  const { plan, workspace, report } = await openBuild(project);
+async function act(
+  what: 'check' | 'report',
+  { project, verbose, format, ...overrides }: Options,
+): Promise<void> {
+  const { plan, workspace, report } = await openBuild(project, overrides);
   const manifests = [...workspace.artifacts.values()].map(({ manifest }) => manifest);
   if (format === 'json') console.log(JSON.stringify(report));
   else {
@@ -81,6 +56,8 @@ export function sizeCommand(): Command {
     )
     .option('--project <folder>', 'folder of the SAM project', '.')
     .option('--verbose', 'with check: show what takes the space, too', false)
+    .addOption(modeOption())
+    .addOption(lazyOption())
     .addOption(new Option('--format <format>', 'how to print it').choices(['text', 'json']).default('text'))
     .action(act);
 }

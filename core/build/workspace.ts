@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { PrerequisiteError } from '../errors.ts';
 import { decide, type ProvenUnit } from '../optimise/decide.ts';
-import { projectDecisionsSchema } from '../optimise/decisions.ts';
+import { type ProjectDecisions, projectDecisionsSchema } from '../optimise/decisions.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { wavesOf, withDecisions } from '../release/plan.ts';
 import type { OnStep } from './artifact.ts';
@@ -39,13 +39,47 @@ async function dropOlder(parent: string, keep: string): Promise<void> {
   );
 }
 
+/** Decisions of so many plans are kept, so that one can look at another mode and go back. */
+const DECISIONS_KEPT = 4;
+
+async function dropOldDecisions(folder: string): Promise<void> {
+  const files = (await readdir(folder)).map((name) => join(folder, name));
+  const ages = await Promise.all(files.map(async (file) => ({ file, at: (await stat(file)).mtimeMs })));
+  const old = ages.sort((a, b) => b.at - a.at).slice(DECISIONS_KEPT);
+  await Promise.all(old.map(({ file }) => rm(file, { force: true })));
+}
+
+/** What lies in the folder under the artifact's key, or undefined where it is not built as the project is now. */
+export async function findBuilt(
+  folder: string,
+  kind: 'layer' | 'function',
+  { name, key }: PlannedLayer | PlannedFunction,
+): Promise<WorkspaceArtifact | undefined> {
+  const home = join(folder, `${kind}s`, name, key);
+  const manifest = await readManifest(home);
+  return manifest && { manifest, folder: home, reused: true };
+}
+
+/** Whether the artifact was ever built, as the project was then. */
+export const wasBuilt = async (folder: string, kind: 'layer' | 'function', name: string): Promise<boolean> =>
+  (await readdir(join(folder, `${kind}s`, name)).catch(() => [])).length > 0;
+
 const decisionsFile = (folder: string, { decisionsKey }: BuildPlan) =>
   join(folder, 'decisions', `${decisionsKey}.json`);
 
 /** The plan with the decisions that lie in the folder, or undefined where they are not there. */
 export async function rememberedPlan(plan: BuildPlan, folder: string): Promise<BuildPlan | undefined> {
+  const decisions = await rememberedDecisions(plan, folder);
+  return decisions && withDecisions(plan, decisions);
+}
+
+/** The decisions that lie in the folder, or undefined where they are not there. */
+export async function rememberedDecisions(
+  plan: BuildPlan,
+  folder: string,
+): Promise<ProjectDecisions | undefined> {
   const text = await readFile(decisionsFile(folder, plan), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : withDecisions(plan, projectDecisionsSchema.parse(JSON.parse(text)));
+  return text === undefined ? undefined : projectDecisionsSchema.parse(JSON.parse(text));
 }
 
 /** The plan with the optimiser's decisions: those that lie in the folder, or new ones. */
@@ -64,7 +98,7 @@ export async function decidedPlan(
   await mkdir(dirname(file), { recursive: true });
   await writeFile(`${file}.new`, JSON.stringify(decisions));
   await rename(`${file}.new`, file);
-  await dropOlder(dirname(file), basename(file));
+  await dropOldDecisions(dirname(file));
   return { plan: withDecisions(plan, decisions), reused: false, units };
 }
 
@@ -89,7 +123,7 @@ export class Workspace {
     const parent = join(this.folder, `${kind}s`, item.name);
     const home = join(parent, item.key);
     const begin = performance.now();
-    const found = await readManifest(home);
+    const found = await findBuilt(this.folder, kind, item);
     if (!found) {
       const workdir = join(parent, 'unfinished');
       await rm(workdir, { recursive: true, force: true });
@@ -108,7 +142,7 @@ export class Workspace {
       await rename(workdir, home);
       await dropOlder(parent, item.key);
     }
-    const manifest = found ?? (await readManifest(home));
+    const manifest = found?.manifest ?? (await readManifest(home));
     if (!manifest) throw new Error(`${home}: the build left no manifest`);
     this.artifacts.set(item.name, { manifest, folder: home, reused: found !== undefined });
     this.events.done(manifest, found !== undefined, performance.now() - begin);
@@ -121,13 +155,12 @@ export class Workspace {
       ...this.plan.functions.map((item) => ({ kind: 'function' as const, item })),
     ];
     for (const { kind, item } of all) {
-      const folder = join(this.folder, `${kind}s`, item.name, item.key);
-      const manifest = await readManifest(folder);
-      if (!manifest)
+      const found = await findBuilt(this.folder, kind, item);
+      if (!found)
         throw new PrerequisiteError(
           `${kind} ${item.name} is not built as the project is now; run: plimsoll build`,
         );
-      this.artifacts.set(item.name, { manifest, folder, reused: true });
+      this.artifacts.set(item.name, found);
     }
   }
 

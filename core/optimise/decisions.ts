@@ -50,8 +50,8 @@ export const heavyImportSchema = z.object({
   ms: z.number(),
   /** Bytes of the files of these modules. */
   bytes: z.int(),
-  /** Whether it is made only when it is used now. */
-  deferred: z.boolean(),
+  /** How many of the modules are loaded only when they are used now. */
+  deferred: z.int(),
 });
 
 /** An import that costs much, of modules of which no Python code ran in an event. */

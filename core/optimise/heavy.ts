@@ -31,7 +31,7 @@ export function heavyImports(
       modules: names.filter((one) => modules.has(one)),
       ms,
       bytes: files.reduce((sum, one) => sum + bytesOf(one), 0),
-      deferred: false,
+      deferred: 0,
     });
   }
   return found;

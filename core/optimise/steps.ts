@@ -194,7 +194,7 @@ export class Steps {
     this.heavy = this.heavy.map((one) => {
       const index = this.input.workloads.findIndex(({ name }) => name === one.function);
       const now = after?.[index]?.modules;
-      return { ...one, deferred: now !== undefined && one.modules.every((module) => !now.has(module)) };
+      return { ...one, deferred: now ? one.modules.filter((module) => !now.has(module)).length : 0 };
     });
     return chosen.map(({ change }) => change);
   }

@@ -1,9 +1,8 @@
-import { type ExecFileException, execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT } from '../../local/paths.ts';
+import { plimsollIn } from '../support/command.ts';
 import { BASE, writeProject } from '../support/project.ts';
 
 let project: string;
@@ -12,24 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(project, { recursive: true, force: true }));
 
+const plimsoll = (command: string, ...args: string[]) => plimsollIn(project, command, ...args);
 const build = (...args: string[]) => plimsoll('build', ...args);
-
-function plimsoll(
-  command: string,
-  ...args: string[]
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const done = (error: ExecFileException | null, stdout: string, stderr: string) =>
-      resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
-    const env = { ...process.env, AWS_ENDPOINT_URL: 'http://127.0.0.1:9', NO_COLOR: '1' };
-    execFile(
-      process.execPath,
-      [join(ROOT, 'bin', 'plimsoll.mjs'), command, ...args, '--project', project],
-      { env },
-      done,
-    );
-  });
-}
 
 interface Report {
   artifacts: { kind: string; name: string; folder: string; reused: boolean; zip: { sha256: string } }[];
