@@ -1,13 +1,18 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
+import { SBOM_FILE, type Sbom } from '../../core/build/sbom.ts';
+import { rememberedDecisions, type WorkspaceArtifact } from '../../core/build/workspace.ts';
 import { megabytes, refuseOverBudget, type SizeReport } from '../../core/size/report.ts';
 import { lazyOption, modeOption, type Overrides, openBuild } from '../open-build.ts';
+import { htmlReport, type ReportedArtifact } from '../show/html-report.ts';
 import { sizeTable } from '../show/release.ts';
 import { green, table } from '../show/table.ts';
 
 interface Options extends Overrides {
   project: string;
   verbose: boolean;
-  format: 'text' | 'json';
+  format: 'text' | 'json' | 'html';
 }
 
 const MOST = 10;
@@ -29,13 +34,21 @@ function shares({ artifacts }: SizeReport): string {
     .join('\n\n');
 }
 
+async function withSbom({ manifest, folder }: WorkspaceArtifact): Promise<ReportedArtifact> {
+  return { manifest, sbom: JSON.parse(await readFile(join(folder, SBOM_FILE), 'utf8')) as Sbom };
+}
+
 async function act(
   what: 'check' | 'report',
   { project, verbose, format, ...overrides }: Options,
 ): Promise<void> {
-  const { plan, workspace, report } = await openBuild(project, overrides);
+  const { root, folder, plan, workspace, report } = await openBuild(project, overrides);
   const manifests = [...workspace.artifacts.values()].map(({ manifest }) => manifest);
-  if (format === 'json') console.log(JSON.stringify(report));
+  if (format === 'html') {
+    const artifacts = await Promise.all([...workspace.artifacts.values()].map(withSbom));
+    const heavy = (await rememberedDecisions(plan, folder))?.heavyImports ?? [];
+    process.stdout.write(htmlReport(basename(root), report, artifacts, heavy));
+  } else if (format === 'json') console.log(JSON.stringify(report));
   else {
     console.log(sizeTable(report, plan, manifests));
     if (what === 'report' || verbose) console.log(`\n${shares(report)}`);
@@ -58,6 +71,8 @@ export function sizeCommand(): Command {
     .option('--verbose', 'with check: show what takes the space, too', false)
     .addOption(modeOption())
     .addOption(lazyOption())
-    .addOption(new Option('--format <format>', 'how to print it').choices(['text', 'json']).default('text'))
+    .addOption(
+      new Option('--format <format>', 'how to print it').choices(['text', 'json', 'html']).default('text'),
+    )
     .action(act);
 }

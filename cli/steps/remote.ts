@@ -11,6 +11,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { z } from 'zod';
+import { SBOM_FILE } from '../../core/build/sbom.ts';
 import { unpack } from '../../core/build/unpack.ts';
 import { InvalidInputError, PlimsollError } from '../../core/errors.ts';
 import { type BuildPlan, buildPlanSchema } from '../../core/release/build-plan.ts';
@@ -120,7 +121,7 @@ export class Remote {
         ContentType: 'application/zip',
       }),
     );
-    await this.writeText(keys.sbom(kind, name, key), await readFile(join(workdir, 'sbom.cdx.json'), 'utf8'));
+    await this.writeText(keys.sbom(kind, name, key), await readFile(join(workdir, SBOM_FILE), 'utf8'));
     await this.writeText(
       keys.manifest(kind, name, key),
       await readFile(join(workdir, 'manifest.json'), 'utf8'),

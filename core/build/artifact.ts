@@ -6,13 +6,14 @@ import type { ProvenUnit } from '../optimise/decide.ts';
 import type { Decisions } from '../optimise/decisions.ts';
 import { addFinder, HOOK, isHooked, listRemoved } from '../optimise/finder.ts';
 import { smaller } from '../optimise/native.ts';
+import { folderSizes } from '../size/folders.ts';
 import { beside, compileFiles, sourceless } from './bytecode.ts';
 import { type ImportResult, importModules, topLevelModules } from './imports.ts';
 import { type Installed, install } from './install.ts';
 import type { Manifest } from './manifest.ts';
 import type { Distribution, Target } from './resolve.ts';
-import { sbomOf } from './sbom.ts';
-import { listTree, totalBytes } from './tree.ts';
+import { SBOM_FILE, sbomOf } from './sbom.ts';
+import { listTree, type TreeFile, totalBytes } from './tree.ts';
 import { findPython } from './uv.ts';
 import { writeZip } from './zip.ts';
 
@@ -177,10 +178,12 @@ async function compileTree(
   return { compiled: bytecode.length, skipped: Object.fromEntries(skipped.sort()) };
 }
 
-/** Bytes as installed: the distributions', and those of the project's own files. */
-async function installedBytesOf(spec: ArtifactSpec, { installedSizes }: Packages): Promise<number> {
-  const own = await Promise.all(spec.sources.map(({ from }) => stat(from)));
-  return [...installedSizes.values(), ...own.map(({ size }) => size)].reduce((sum, bytes) => sum + bytes, 0);
+/** Every file as installed: the distributions', and the project's own. */
+async function installedFilesOf(spec: ArtifactSpec, { installedSizes }: Packages): Promise<TreeFile[]> {
+  const own = await Promise.all(
+    spec.sources.map(async ({ from, to }) => ({ path: to, bytes: (await stat(from)).size })),
+  );
+  return [...[...installedSizes].map(([path, bytes]) => ({ path, bytes })), ...own];
 }
 
 /** How the modules are imported: as the proof has seen it, else in a clean interpreter now. */
@@ -216,7 +219,7 @@ export async function buildArtifact(
   const interpreter = await findPython(spec.target.python, workdir);
   const packages = await prepare(spec, tree, onStep);
   const { installed, installedSizes } = packages;
-  const installedBytes = await installedBytesOf(spec, packages);
+  const installedFiles = await installedFilesOf(spec, packages);
 
   onStep('bytecode');
   const bytecode = await compileTree(spec, tree, interpreter);
@@ -242,7 +245,8 @@ export async function buildArtifact(
     architecture: spec.target.architecture,
     zip,
     bytes: totalBytes(files),
-    installedBytes,
+    installedBytes: totalBytes(installedFiles),
+    installedFolders: folderSizes(installedFiles),
     files: files.map(({ path, bytes }) => [path, bytes]),
     distributions: distributionSizes(installed, installedSizes),
     steps: spec.decisions.steps,
@@ -261,7 +265,7 @@ export async function buildArtifact(
     ],
   };
   const sbom = await sbomOf(spec.name, spec.key, libraries);
-  await writeFile(join(workdir, 'sbom.cdx.json'), `${JSON.stringify(sbom)}\n`);
+  await writeFile(join(workdir, SBOM_FILE), `${JSON.stringify(sbom)}\n`);
   await writeFile(join(workdir, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
   return { manifest, zip: target, tree };
 }

@@ -14,6 +14,8 @@ export const manifestSchema = z.object({
   bytes: z.int(),
   /** Bytes as installed, before anything was removed or compiled. */
   installedBytes: z.int(),
+  /** The same by folder, two levels deep: `numpy/core`. */
+  installedFolders: z.array(z.tuple([z.string(), z.int()])),
   /** Every file, relative to the zip, with its bytes unzipped. */
   files: z.array(z.tuple([z.string(), z.int()])),
   distributions: z.array(z.object({ name: z.string(), version: z.string(), installedBytes: z.int() })),

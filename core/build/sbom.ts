@@ -12,6 +12,9 @@ interface Component {
   licenses?: ({ expression: string } | { license: { name: string } })[];
 }
 
+/** Stands beside the artifact's zip. */
+export const SBOM_FILE = 'sbom.cdx.json';
+
 export interface Sbom {
   bomFormat: 'CycloneDX';
   specVersion: '1.6';
