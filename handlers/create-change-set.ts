@@ -55,6 +55,7 @@ async function writeTemplate(
   const deployable = deployableTemplate(template, {
     layers: new Map(Object.entries(layers)),
     functions: new Map(functions),
+    ...(plan.fetch ? { fetchFrom: bucket.name } : {}),
   });
   const key = keys.deployable(release);
   await bucket.write(key, JSON.stringify(deployable));

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -11,6 +11,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { z } from 'zod';
+import { REMOVED_FILE } from '../../core/build/artifact.ts';
 import { SBOM_FILE } from '../../core/build/sbom.ts';
 import { unpack } from '../../core/build/unpack.ts';
 import { InvalidInputError, PlimsollError } from '../../core/errors.ts';
@@ -103,24 +104,27 @@ export class Remote {
     );
   }
 
+  private async uploadFile(key: string, path: string): Promise<void> {
+    await this.s3.send(
+      new PutObjectCommand({
+        Bucket: this.bucket,
+        Key: key,
+        Body: createReadStream(path),
+        ContentLength: (await stat(path)).size,
+        ContentType: 'application/zip',
+      }),
+    );
+  }
+
   /** Puts a built artifact into the bucket. The manifest comes last: it says that the artifact is whole. */
   async upload(
     kind: 'layer' | 'function',
     { name, key }: { name: string; key: string },
     workdir: string,
   ): Promise<void> {
-    const zip = join(workdir, `${kind}.zip`);
-    const { size } = await stat(zip);
-    const Key = keys.zip(kind, name, key);
-    await this.s3.send(
-      new PutObjectCommand({
-        Bucket: this.bucket,
-        Key,
-        Body: createReadStream(zip),
-        ContentLength: size,
-        ContentType: 'application/zip',
-      }),
-    );
+    await this.uploadFile(keys.zip(kind, name, key), join(workdir, `${kind}.zip`));
+    const removed = join(workdir, REMOVED_FILE);
+    if (existsSync(removed)) await this.uploadFile(keys.removed(kind, name, key), removed);
     await this.writeText(keys.sbom(kind, name, key), await readFile(join(workdir, SBOM_FILE), 'utf8'));
     await this.writeText(
       keys.manifest(kind, name, key),

@@ -6,6 +6,7 @@ import type { ProvenUnit } from '../optimise/decide.ts';
 import type { Decisions } from '../optimise/decisions.ts';
 import { addFinder, HOOK, isHooked, listRemoved } from '../optimise/finder.ts';
 import { smaller } from '../optimise/native.ts';
+import { keys } from '../release/release.ts';
 import { folderSizes } from '../size/folders.ts';
 import { beside, compileFiles, sourceless } from './bytecode.ts';
 import { type ImportResult, importModules, topLevelModules } from './imports.ts';
@@ -15,7 +16,7 @@ import type { Distribution, Target } from './resolve.ts';
 import { SBOM_FILE, sbomOf } from './sbom.ts';
 import { listTree, type TreeFile, totalBytes } from './tree.ts';
 import { findPython } from './uv.ts';
-import { writeZip } from './zip.ts';
+import { writeZip, type ZipResult } from './zip.ts';
 
 export interface ArtifactSpec {
   kind: 'layer' | 'function';
@@ -38,6 +39,9 @@ export interface ArtifactSpec {
   /** Unpacked layers that stand on the path beside this artifact: their python/ folders. */
   beside: readonly string[];
 }
+
+/** What functions may fetch, beside the artifact's zip. */
+export const REMOVED_FILE = 'removed.zip';
 
 export interface Built {
   manifest: Manifest;
@@ -117,9 +121,13 @@ export async function installPackages(
 }
 
 /** Installs, copies and trims; or takes the tree in which all that was decided and proven, and so done. */
-async function prepare(spec: ArtifactSpec, tree: string, onStep: OnStep): Promise<Packages> {
+async function prepare(spec: ArtifactSpec, tree: string, removed: string, onStep: OnStep): Promise<Packages> {
   const libraries = join(tree, spec.libraries);
   if (spec.decided) {
+    await copySources(
+      spec.decided.fetchable.map(({ from, path }) => ({ from, to: path })),
+      removed,
+    );
     await rename(spec.libraries === '' ? spec.decided.libraries : dirname(spec.decided.libraries), tree);
     return spec.decided;
   }
@@ -127,9 +135,44 @@ async function prepare(spec: ArtifactSpec, tree: string, onStep: OnStep): Promis
   const packages = await installPackages(spec.distributions, libraries, spec.target);
   await copySources(spec.sources, tree);
   onStep('trim');
+  await setAside(libraries, spec.decisions.fetchable, removed);
   await trim(libraries, spec.decisions);
-  await listRemoved(libraries, spec.name, spec.decisions.remove);
   return packages;
+}
+
+/** Copies removed files to where they are zipped from. */
+async function setAside(libraries: string, paths: readonly string[], removed: string): Promise<void> {
+  await copySources(
+    paths.map((path) => ({ from: join(libraries, path), to: path })),
+    removed,
+  );
+}
+
+/** Zips what functions may fetch when they ask for it after all, compiled like all the rest. */
+async function zipRemoved(
+  spec: ArtifactSpec,
+  removed: string,
+  workdir: string,
+  interpreter: string,
+): Promise<ZipResult | undefined> {
+  if (spec.decisions.fetchable.length === 0) return undefined;
+  const sources = listTree(removed).flatMap(({ path }) => (path.endsWith('.py') ? [path] : []));
+  const compiled = await compileFiles({
+    interpreter,
+    tree: removed,
+    out: removed,
+    prefix: posix.join(spec.mount, spec.libraries),
+    hook: HOOK,
+    columns: false,
+    imports: false,
+    files: sources.map((path) => {
+      const { docstrings } = spec.decisions;
+      return { path, to: sourceless(path), docstrings, hook: isHooked(path) };
+    }),
+  });
+  for (const [path, result] of compiled) if (!('skipped' in result)) await rm(join(removed, path));
+  const files = listTree(removed).map(({ path }) => path);
+  return writeZip(removed, files, join(workdir, REMOVED_FILE));
 }
 
 /** Compiles what has no bytecode yet: third-party code loses its source, unless something reads it. */
@@ -217,12 +260,19 @@ export async function buildArtifact(
   const tree = join(workdir, 'tree');
   const libraries = join(tree, spec.libraries);
   const interpreter = await findPython(spec.target.python, workdir);
-  const packages = await prepare(spec, tree, onStep);
+  const removed = join(workdir, 'removed');
+  await mkdir(removed);
+  const packages = await prepare(spec, tree, removed, onStep);
   const { installed, installedSizes } = packages;
   const installedFiles = await installedFilesOf(spec, packages);
 
   onStep('bytecode');
   const bytecode = await compileTree(spec, tree, interpreter);
+  const fetched = await zipRemoved(spec, removed, workdir, interpreter);
+  await rm(removed, { recursive: true });
+  const key = keys.removed(spec.kind, spec.name, spec.key);
+  const fetch = fetched && { key, sha256: fetched.sha256 };
+  await listRemoved(libraries, spec.name, spec.decisions.remove, fetch);
 
   const modules = [...new Set([...installed.flatMap(topLevelModules), ...spec.modules])];
   const runs = canRun(spec.target);
@@ -244,6 +294,7 @@ export async function buildArtifact(
     python: spec.target.python,
     architecture: spec.target.architecture,
     zip,
+    ...(fetched ? { removed: fetched } : {}),
     bytes: totalBytes(files),
     installedBytes: totalBytes(installedFiles),
     installedFolders: folderSizes(installedFiles),

@@ -10,6 +10,8 @@ export const manifestSchema = z.object({
   python: z.string(),
   architecture: z.enum(['x86_64', 'arm64']),
   zip: z.object({ bytes: z.int(), sha256: z.string() }),
+  /** What functions may fetch when they ask for it after all, where the project wants that. */
+  removed: z.object({ bytes: z.int(), sha256: z.string() }).optional(),
   /** Bytes, unzipped. */
   bytes: z.int(),
   /** Bytes as installed, before anything was removed or compiled. */

@@ -8,7 +8,7 @@ import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-
 import { handlerModule } from '../release/plan.ts';
 import type { ProjectDecisions } from './decisions.ts';
 import { optimise } from './optimise.ts';
-import type { Unit } from './unit.ts';
+import type { FetchableFile, Unit } from './unit.ts';
 import type { Workload } from './workload.ts';
 
 interface DecideInput {
@@ -64,7 +64,7 @@ function workloadsOf(
   functions: readonly Unit[],
   interpreter: string,
 ): Workload[] {
-  const common = { interpreter, bytecodeCache: join(workdir, 'bytecode-of-untouched') };
+  const common = { interpreter, fetch: plan.fetch, bytecodeCache: join(workdir, 'bytecode-of-untouched') };
   const pick = (names: readonly string[]) =>
     names.flatMap((name) => layers.find((unit) => unit.name === name) ?? []);
   const idle = plan.layers.filter(({ name }) => !plan.functions.some((fn) => fn.layers.includes(name)));
@@ -100,6 +100,7 @@ function workloadsOf(
 export interface ProvenUnit extends Unit {
   /** How its modules were imported in the last proof; empty where this machine cannot run them. */
   imports: readonly ImportResult[];
+  fetchable: readonly FetchableFile[];
 }
 
 export interface Decided {
@@ -124,15 +125,23 @@ export async function decide(input: DecideInput): Promise<Decided> {
   ]);
   const runs = canRun(plan.target);
   const units = [...layers, ...functions];
-  const { decisions, imports } = await optimise({
+  const { decisions, imports, fetchable } = await optimise({
     units,
     interpreter,
     workloads: runs ? workloadsOf(input, layers, functions, interpreter) : [],
     mode: runs ? plan.mode : 'rules',
     keep: plan.keep,
     lazy: plan.lazy,
+    fetch: plan.fetch,
     workdir,
     onStep,
   });
-  return { decisions, units: units.map((unit) => ({ ...unit, imports: imports.get(unit) ?? [] })) };
+  return {
+    decisions,
+    units: units.map((unit) => ({
+      ...unit,
+      imports: imports.get(unit) ?? [],
+      fetchable: fetchable.get(unit) ?? [],
+    })),
+  };
 }

@@ -23,6 +23,8 @@ export type StepReport = z.infer<typeof stepReportSchema>;
 export const decisionsSchema = z.object({
   /** Files to remove, relative to the libraries. */
   remove: z.array(z.string()),
+  /** Those of the removed files that a function may fetch when it asks for them after all. */
+  fetchable: z.array(z.string()),
   /** Native libraries to compact. */
   compact: z.array(z.string()),
   /** Whether the bytecode of third-party code keeps its docstrings. */

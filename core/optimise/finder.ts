@@ -18,6 +18,14 @@ export async function addFinder(libraries: string, files: readonly string[]): Pr
   if (files.some(isHooked)) await copyFile(script(FINDER), join(libraries, FINDER));
 }
 
+/** Where the finder gets what was removed, if the project wants that. */
+export interface Fetch {
+  /** Key in the artifact bucket of the zip. */
+  key: string;
+  /** Of that zip, hexadecimal. */
+  sha256: string;
+}
+
 /**
  * Tells the finder what has been removed: whoever asks for such a module learns from which artifact, and how to keep it.
  * @param removed paths of all removed files
@@ -26,6 +34,7 @@ export async function listRemoved(
   libraries: string,
   artifact: string,
   removed: readonly string[],
+  fetch?: Fetch,
 ): Promise<void> {
   const modules = removed
     .flatMap((path) => moduleName(path) ?? [])
@@ -33,5 +42,6 @@ export async function listRemoved(
     .sort();
   if (modules.length === 0) return;
   await mkdir(join(libraries, LISTS), { recursive: true });
-  await writeFile(join(libraries, LISTS, `${artifact}.json`), JSON.stringify(modules));
+  const content = { modules, ...(fetch ? { fetch } : {}) };
+  await writeFile(join(libraries, LISTS, `${artifact}.json`), JSON.stringify(content));
 }

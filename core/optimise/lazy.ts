@@ -1,9 +1,6 @@
 import type { Lazy } from '../build/bytecode.ts';
 import { keyOf, type Located, type LocatedTrace } from './locate.ts';
 
-/** What takes less is not worth deferring, in milliseconds. */
-const MIN_MS = 0.5;
-
 /** What a file loads only when it is used, by the file's key. */
 export type LazyFiles = Map<string, { file: Located; lazy: Lazy }>;
 
@@ -20,11 +17,11 @@ const addOnce = <T>(list: T[], item: T): void => {
 /** Only code of third parties is changed, and only in our copy of it. */
 const mayChange = ({ unit, path }: Located) => !unit.own.has(path);
 
-/** Import statements of third-party modules that took some time. Pure. */
+/** Import statements of third-party modules that loaded something: whatever its time, so that decisions repeat. Pure. */
 export function candidates(traces: readonly LocatedTrace[]): LazyFiles {
   const found: LazyFiles = new Map();
-  for (const { file, line, ms, function: where } of traces.flatMap(({ imported }) => imported))
-    if (ms >= MIN_MS && where === '<module>' && mayChange(file)) addOnce(lazyOf(found, file).lines, line);
+  for (const { file, line, function: where } of traces.flatMap(({ imported }) => imported))
+    if (where === '<module>' && mayChange(file)) addOnce(lazyOf(found, file).lines, line);
   return found;
 }
 

@@ -3,12 +3,11 @@ import { sourceOf } from '../build/bytecode.ts';
 import { type ImportResult, topLevelModules } from '../build/imports.ts';
 import { findCulprits } from './bisect.ts';
 import type { Decisions, ProjectDecisions, StepReport } from './decisions.ts';
-import { listRemoved } from './finder.ts';
 import { isNative } from './native.ts';
 import { Proof } from './proof.ts';
 import { type Change, Stash } from './stash.ts';
 import { type OptimiseInput, type Step, Steps } from './steps.ts';
-import type { Unit } from './unit.ts';
+import type { FetchableFile, Unit } from './unit.ts';
 
 interface Done {
   step: string;
@@ -92,6 +91,8 @@ export interface Optimised {
   decisions: ProjectDecisions;
   /** How the modules of each unit were imported in the last proof; empty where nothing here can run them. */
   imports: Map<Unit, ImportResult[]>;
+  /** Of each unit the files that may be fetched again, and where they lie now. */
+  fetchable: Map<Unit, FetchableFile[]>;
 }
 
 /**
@@ -101,7 +102,7 @@ export interface Optimised {
  * @throws ImportCheckError, WorkloadError where something is missing on the untouched trees
  */
 export async function optimise(input: OptimiseInput): Promise<Optimised> {
-  const { units, workloads, mode, workdir, onStep = () => {} } = input;
+  const { units, workloads, mode, fetch = false, workdir, onStep = () => {} } = input;
   const stash = new Stash(join(workdir, 'stash'));
   const proof = new Proof(workloads);
   const steps = new Steps(input, proof, stash);
@@ -121,12 +122,12 @@ export async function optimise(input: OptimiseInput): Promise<Optimised> {
       unit,
       {
         ...decisionsOf(unit, reports, mode === 'traced' ? steps.whyNotTraced(unit) : undefined),
+        fetchable: fetch ? installedPaths(unit, tracedAway(unit, reports)) : [],
         docstrings: steps.hasDocstrings(unit),
         lazy: steps.lazyFiles(unit, made),
       },
     ]),
   );
-  for (const [unit, { remove }] of decided) await listRemoved(unit.libraries, unit.name, remove);
   const of = (kind: Unit['kind']) =>
     Object.fromEntries(
       [...decided].flatMap(([unit, decisions]) => (unit.kind === kind ? [[unit.name, decisions]] : [])),
@@ -134,8 +135,23 @@ export async function optimise(input: OptimiseInput): Promise<Optimised> {
   return {
     decisions: { layer: of('layer'), function: of('function'), heavyImports: steps.heavy },
     imports: new Map(units.map((unit) => [unit, importsOf(unit, proof)])),
+    fetchable: new Map(
+      units.map((unit) => [
+        unit,
+        (fetch ? tracedAway(unit, reports) : []).flatMap((change) => {
+          const from = stash.placeOf(change);
+          return from === undefined ? [] : [{ path: change.path, from }];
+        }),
+      ]),
+    ),
   };
 }
+
+/** What the trace alone has removed: no rule says that nobody needs it. */
+const tracedAway = (unit: Unit, reports: readonly Done[]): Change[] =>
+  reports
+    .filter(({ step }) => step === 'trace')
+    .flatMap(({ made }) => made.filter(({ root }) => root === unit.libraries));
 
 function importsOf(unit: Unit, proof: Proof): ImportResult[] {
   const modules = new Set([...unit.installed.flatMap(topLevelModules), ...unit.modules]);
@@ -158,17 +174,21 @@ function summary(changes: readonly Change[]): StepReport['removed'] {
   return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
 }
 
+// A wheel may bring bytecode of its own; any other stands for the source that was installed.
+const installedPath = (unit: Unit, { path }: Change) =>
+  unit.installedSizes.has(path) ? path : sourceOf(path);
+const installedPaths = (unit: Unit, changes: readonly Change[]) =>
+  changes.map((change) => installedPath(unit, change)).sort();
+
 function decisionsOf(
   unit: Unit,
   reports: readonly Done[],
   note?: string,
-): Omit<Decisions, 'docstrings' | 'lazy'> {
+): Omit<Decisions, 'docstrings' | 'lazy' | 'fetchable'> {
   const mine = ({ root }: Change) => root === unit.libraries;
   const made = reports.flatMap((report) => report.made.filter(mine));
   const isCompiled = ({ path, instead }: Change) => instead !== undefined && instead.to !== path;
-  // A wheel may bring bytecode of its own; any other stands for the source that was installed.
-  const installedPath = ({ path }: Change) => (unit.installedSizes.has(path) ? path : sourceOf(path));
-  const pathsOf = (changes: readonly Change[]) => changes.map(installedPath).sort();
+  const pathsOf = (changes: readonly Change[]) => installedPaths(unit, changes);
   return {
     remove: pathsOf(made.filter(({ instead }) => instead === undefined)),
     compact: pathsOf(made.filter((change) => isNative(change.path) && change.instead !== undefined)),
@@ -184,7 +204,7 @@ function decisionsOf(
         removed: summary(done.filter(mine)),
         putBack: putBack
           .filter(({ change }) => mine(change))
-          .map(({ change, broke }) => ({ path: installedPath(change), broke })),
+          .map(({ change, broke }) => ({ path: installedPath(unit, change), broke })),
       };
     }),
   };

@@ -23,6 +23,8 @@ export interface OptimiseInput {
   keep?: readonly string[];
   /** Whether third-party modules put off imports that no workload needs at once. */
   lazy?: boolean;
+  /** Whether functions may fetch what no workload has used. */
+  fetch?: boolean;
   /** An empty folder. */
   workdir: string;
   onStep?: (step: string) => void;

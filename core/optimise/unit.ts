@@ -17,6 +17,14 @@ export interface Unit {
   modules: readonly string[];
 }
 
+/** A removed file that a function may fetch again. */
+export interface FetchableFile {
+  /** Relative to the libraries, as it would be shipped. */
+  path: string;
+  /** Where it lies. */
+  from: string;
+}
+
 /** Name of the distribution that each file belongs to. */
 export const ownersOf = ({ installed }: Pick<Unit, 'installed'>): Map<string, string> =>
   new Map(installed.flatMap(({ name, files }) => files.map((path) => [path, name] as const)));

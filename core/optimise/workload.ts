@@ -18,6 +18,8 @@ export interface Workload {
   handler?: string;
   events: readonly { name: string; event: unknown; expect?: unknown }[];
   environment: Readonly<Record<string, string>>;
+  /** Whether it must be able to fetch what was removed. */
+  fetch?: boolean;
   /** Where bytecode of unchanged sources is kept from run to run. */
   bytecodeCache: string;
 }
@@ -56,6 +58,8 @@ export interface Trace {
   imported: ImportedAt[];
 }
 
+/** What run_workloads.py calls the attempt to do what the finder does. */
+const FETCH = 'fetch';
 const TIMEOUT_MS = 5 * 60_000;
 const lineSchema = z.looseObject({
   name: z.string().optional(),
@@ -87,7 +91,16 @@ export async function runWorkload(
   workload: Workload,
   trace: boolean,
 ): Promise<{ outcomes: Outcome[]; trace: Trace }> {
-  const { interpreter, paths, modules, handler, events, environment, bytecodeCache } = workload;
+  const {
+    interpreter,
+    paths,
+    modules,
+    handler,
+    events,
+    environment,
+    fetch = false,
+    bytecodeCache,
+  } = workload;
   const home = await mkdtemp(join(tmpdir(), 'plimsoll-workload-'));
   try {
     const result = await run(
@@ -107,6 +120,7 @@ export async function runWorkload(
           modules,
           handler: handler ?? null,
           events: events.map(({ name, event }) => ({ name, event: event ?? {} })),
+          fetch,
           trace,
         }),
         timeoutMs: TIMEOUT_MS,
@@ -121,6 +135,7 @@ export async function runWorkload(
       ...(handler ? events.map(({ name }) => `event ${name}`) : []),
     ];
     const how = result.signal ? `signal ${result.signal}` : `code ${result.code}`;
+    if (lines.some(({ name }) => name === FETCH)) wanted.unshift(FETCH);
     const outcomes = wanted.map((name): Outcome => {
       const done = lines.find((line) => line.name === name && line.ok !== undefined);
       // The crash itself is the outcome; where it left no line, the end of standard error says why.

@@ -62,8 +62,10 @@ export const configSchema = z.strictObject({
         .default([]),
       /** Whether third-party modules make imports that no workload needs at once when they are used. @default false */
       lazy: z.boolean().default(false),
+      /** Whether a function that asks for a removed module after all fetches it from the artifact bucket. @default false */
+      fetch: z.boolean().default(false),
     })
-    .default({ keep: [], lazy: false }),
+    .default({ keep: [], lazy: false, fetch: false }),
   /** AWS services whose models botocore keeps, beside those that the code names. @default the list in the rule file */
   botocore: z
     .strictObject({ keep: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]) })

@@ -49,6 +49,8 @@ export const buildPlanSchema = z.object({
   keep: z.array(z.string()),
   /** Whether third-party modules put off imports that no workload needs at once. */
   lazy: z.boolean(),
+  /** Whether functions fetch what was removed from the artifact bucket when they ask for it after all. */
+  fetch: z.boolean(),
   /** Content hash of all that the decisions follow from: where they are found when nothing of it has changed. */
   decisionsKey: z.string().regex(/^[0-9a-f]{64}$/),
   layers: z.array(layer),

@@ -13,7 +13,12 @@ export interface Deployment {
   layers: ReadonlyMap<string, string>;
   /** By the function's logical id. */
   functions: ReadonlyMap<string, CodeLocation>;
+  /** Bucket from which functions fetch what was removed from their layers, where the project wants that. */
+  fetchFrom?: string;
 }
+
+/** Environment variable by which a function knows the bucket; plimsoll_finder.py reads it. */
+export const BUCKET_VARIABLE = 'PLIMSOLL_ARTIFACT_BUCKET';
 
 /** A copy of a template node in which each reference to a published layer is its ARN. */
 function withArns(node: unknown, layers: Deployment['layers']): unknown {
@@ -46,31 +51,61 @@ function substituteArns(value: unknown, layers: Deployment['layers']): unknown {
   return value;
 }
 
+const propertiesOf = (resource: Record<string, unknown>): Record<string, unknown> =>
+  isObject(resource['Properties']) ? resource['Properties'] : {};
+
 function withCode(resource: unknown, code: CodeLocation | undefined): unknown {
   if (!code || !isObject(resource)) return resource;
   const { bucket: Bucket, key: Key, versionId: Version } = code;
   const CodeUri = Version === undefined ? { Bucket, Key } : { Bucket, Key, Version };
   return {
     ...resource,
-    Properties: { ...(isObject(resource['Properties']) ? resource['Properties'] : {}), CodeUri },
+    Properties: { ...propertiesOf(resource), CodeUri },
   };
+}
+
+/** A function that knows the bucket and may read what was removed, nothing else. A role of the user's own is left alone. */
+function withFetch(resource: unknown, bucket: string | undefined): unknown {
+  if (bucket === undefined || !isObject(resource)) return resource;
+  const properties = propertiesOf(resource);
+  const environment = isObject(properties['Environment']) ? properties['Environment'] : {};
+  const variables = isObject(environment['Variables']) ? environment['Variables'] : {};
+  const Environment = { ...environment, Variables: { ...variables, [BUCKET_VARIABLE]: bucket } };
+  const mayRead = {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Action: 's3:GetObject',
+        Resource: ['layers', 'functions'].map((kind) => ({
+          'Fn::Sub': `arn:\${AWS::Partition}:s3:::${bucket}/${kind}/*/removed.zip`,
+        })),
+      },
+    ],
+  };
+  const own = properties['Policies'];
+  const policies = own === undefined ? [] : Array.isArray(own) ? own : [own];
+  const Policies = 'Role' in properties ? {} : { Policies: [...policies, mayRead] };
+  return { ...resource, Properties: { ...properties, Environment, ...Policies } };
 }
 
 /**
  * The template that CloudFormation gets: the project's own, with built functions taken from the artifact bucket and
- * built layers replaced by the ARNs of their published versions. Nothing else changes.
+ * built layers replaced by the ARNs of their published versions. Nothing else changes, unless the project wants functions
+ * to fetch what was removed.
  */
 export function deployableTemplate(
   template: Readonly<Record<string, unknown>>,
   deployment: Deployment,
 ): Record<string, unknown> {
   const resources = isObject(template['Resources']) ? template['Resources'] : {};
+  const ready = (id: string, resource: unknown) => {
+    const code = deployment.functions.get(id);
+    return withCode(code ? withFetch(resource, deployment.fetchFrom) : resource, code);
+  };
   const kept = Object.entries(resources).filter(([id]) => !deployment.layers.has(id));
   const Resources = Object.fromEntries(
-    kept.map(([id, resource]) => [
-      id,
-      withCode(withArns(resource, deployment.layers), deployment.functions.get(id)),
-    ]),
+    kept.map(([id, resource]) => [id, ready(id, withArns(resource, deployment.layers))]),
   );
   const rest = Object.entries(template).filter(([key]) => key !== 'Resources');
   return {

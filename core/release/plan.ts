@@ -13,7 +13,7 @@ import { budgetsOf } from '../size/budget.ts';
 import type { BuildPlan, PlannedArtifact, PlannedFunction, PlannedLayer } from './build-plan.ts';
 
 /** Raise it when the same input would be built into other bytes. */
-const BUILD_FORMAT = 7;
+const BUILD_FORMAT = 8;
 
 type SourceFile = PlannedArtifact['sources'][number];
 
@@ -60,7 +60,10 @@ async function servicesInUse(project: Project, sources: readonly SourceFile[]): 
       .map(({ from }) => readFile(join(project.root, from), 'utf8')),
   );
   const found = findServices(texts);
-  return found === 'all' ? 'all' : [...new Set([...found, ...project.config.botocore.keep])].sort();
+  const { botocore, optimise } = project.config;
+  // What was removed is fetched from S3.
+  const more = [...botocore.keep, ...(optimise.fetch ? ['s3'] : [])];
+  return found === 'all' ? 'all' : [...new Set([...found, ...more])].sort();
 }
 
 /** Every file is read once to learn the services; functions in layers and layers in functions see the same list. */
@@ -183,13 +186,14 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     project.functions.map((fn) => planFunction(project, fn, layers, target, resolve)),
   );
   const mode = modeOf(project);
-  const { keep, lazy } = project.config.optimise;
+  const { keep, lazy, fetch } = project.config.optimise;
   const inputs = [
     BUILD_FORMAT,
     SAFETY_SET,
     mode,
     keep,
     lazy,
+    fetch,
     layers.map(({ key }) => key),
     functions.map(({ key, smoke }) => [key, smoke]),
   ];
@@ -198,6 +202,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     mode,
     keep,
     lazy,
+    fetch,
     decisionsKey: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),
     layers,
     functions,
@@ -214,9 +219,9 @@ function modeOf({ config, functions }: Project): Mode {
 
 const decided = <A extends PlannedArtifact>(artifact: A, decisions: Decisions | undefined): A => {
   if (!decisions) return artifact;
-  const { remove, compact, docstrings, sources, lazy } = decisions;
+  const { remove, fetchable, compact, docstrings, sources, lazy } = decisions;
   const key = createHash('sha256')
-    .update(JSON.stringify([artifact.key, remove, compact, docstrings, sources, lazy]))
+    .update(JSON.stringify([artifact.key, remove, fetchable, compact, docstrings, sources, lazy]))
     .digest('hex');
   return { ...artifact, key, decisions };
 };

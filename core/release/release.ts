@@ -66,6 +66,7 @@ export const keys = {
     `${keys.folder(release)}/failures/${step}.json`,
   decisions: (decisionsKey: string) => `decisions/${decisionsKey}.json`,
   zip: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/${kind}.zip`,
+  removed: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/removed.zip`,
   sbom: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/sbom.cdx.json`,
   manifest: (kind: 'layer' | 'function', name: string, key: string) =>
     `${kind}s/${name}/${key}/manifest.json`,

@@ -145,3 +145,26 @@ describe('the decisions of the optimiser', () => {
     expect(entered).not.toContain('BuildLayer');
   });
 });
+
+describe('a function that asks for a module that was removed', () => {
+  it('fetches it from the artifact bucket and goes on, where the project wants that', async () => {
+    const zip = await projectZip({
+      ...changed(
+        'functions/hello/app.py',
+        '    return {',
+        '    if name.startswith("dateutil."):\n        import importlib\n        name = importlib.import_module(name).easter(2026).isoformat()\n    return {',
+      ),
+      'layers/utils/requirements.txt': 'six==1.16.0\npython-dateutil==2.8.2\nboto3==1.28.25\n',
+      'plimsoll.yaml': 'optimise: { fetch: true }\n',
+    });
+    const end = await release('fetching', zip);
+    expect(end.error, end.message).toBe('');
+    const folder = `releases/fetching/${(end.output['release'] as { id: string }).id}`;
+    const plan = JSON.parse(await readArtifact(`${folder}/plan.json`));
+    expect(plan.layers[0].decisions.fetchable).toContain('dateutil/easter.py');
+    expect(await get('fetching', '/hello?name=dateutil.easter')).toMatchObject({
+      status: 200,
+      body: { text: 'hello 2026-04-05' },
+    });
+  });
+});

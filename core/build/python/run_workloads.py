@@ -1,7 +1,8 @@
 """Runs what a function is known to do, in a clean interpreter that sees given folders only, and says how each went.
 
 Run with -I -S. Reads from standard input:
-{"paths": [folders], "modules": [names], "handler": "module.function" or null, "events": [{"name", "event"}], "trace": bool}
+{"paths": [folders], "modules": [names], "handler": "module.function" or null, "events": [{"name", "event"}], "fetch": bool,
+"trace": bool}; with fetch, what the finder needs to fetch removed modules is used, too, as far as it is there.
 Writes one JSON line {"name", "ms", "ok", "kind", "error", "answer"} an import or event, preceded by {"name", "started": true}, so
 that a crash names its culprit; last, {"done": true} and, with trace, {"opened", "modules", "called", "imported"}: every file
 that was opened below the folders and every library that was mapped, each module's file, the files of all code that ran in an
@@ -10,6 +11,7 @@ event, and each import that loaded something: {"file", "line", "function", "ms",
 
 import builtins
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -79,6 +81,8 @@ def main():
             outcome = {"ok": False, "kind": kind, "error": f"{type(raised).__name__}: {raised}"}
         say(name=name, ms=round((time.perf_counter() - begin) * 1000, 1), **outcome)
 
+    if job["fetch"] and importlib.util.find_spec("boto3"):
+        attempt("fetch", lambda: importlib.import_module("boto3").client("s3") and None)
     for module in job["modules"]:
         attempt(f"import {module}", lambda name=module: importlib.import_module(name) and None)
     if job["trace"]:

@@ -31,7 +31,7 @@ const spec = (distributions: Distribution[], more: Partial<ArtifactSpec> = {}): 
   libraries: 'python',
   mount: '/opt',
   sources: [],
-  decisions: { remove: [], compact: [], docstrings: true, sources: [], lazy: {}, steps: [] },
+  decisions: { remove: [], fetchable: [], compact: [], docstrings: true, sources: [], lazy: {}, steps: [] },
   modules: [],
   beside: [],
   ...more,
@@ -96,6 +96,7 @@ describe('a built layer', () => {
 describe('what the optimiser has decided', () => {
   const decided = {
     remove: ['attr/py.typed'],
+    fetchable: [],
     compact: [],
     docstrings: false,
     sources: ['attr/_cmp.py'],

@@ -123,6 +123,46 @@ describe('the template that is deployed', () => {
   });
 });
 
+describe('a template whose functions fetch what was removed', () => {
+  const deployment = {
+    layers: new Map<string, string>(),
+    functions: new Map(['F', 'G', 'H'].map((id) => [id, { bucket: 'b', key: id }])),
+    fetchFrom: 'artifacts',
+  };
+  interface Statement {
+    Action: string;
+    Resource: { 'Fn::Sub': string }[];
+  }
+  const fn = (Properties: object) => ({ Type: 'AWS::Serverless::Function', Properties });
+
+  it('gives them the name of the bucket, and leave to read that and nothing else', () => {
+    const { Resources } = deployableTemplate(
+      {
+        Resources: {
+          F: fn({ Environment: { Variables: { A: '1' } }, Policies: 'AmazonDynamoDBReadOnlyAccess' }),
+          G: fn({ Policies: [{ S3ReadPolicy: { BucketName: 'x' } }] }),
+          H: fn({ Role: 'arn:role' }),
+          Other: fn({ CodeUri: 'elsewhere' }),
+        },
+      },
+      deployment,
+    ) as { Resources: Record<string, { Properties: Record<string, unknown> }> };
+    const [, added] = (Resources['G']?.Properties['Policies'] ?? []) as { Statement: Statement[] }[];
+    const statement = added?.Statement[0];
+    expect(statement?.Action).toBe('s3:GetObject');
+    expect(statement?.Resource.map((one) => one['Fn::Sub'])).toEqual([
+      'arn:${AWS::Partition}:s3:::artifacts/layers/*/removed.zip',
+      'arn:${AWS::Partition}:s3:::artifacts/functions/*/removed.zip',
+    ]);
+    expect(Resources['F']?.Properties).toMatchObject({
+      Environment: { Variables: { A: '1', PLIMSOLL_ARTIFACT_BUCKET: 'artifacts' } },
+      Policies: ['AmazonDynamoDBReadOnlyAccess', { Statement: expect.any(Array) }],
+    });
+    expect(Resources['H']?.Properties).not.toHaveProperty('Policies');
+    expect(Resources['Other']?.Properties).toEqual({ CodeUri: 'elsewhere' });
+  });
+});
+
 describe('names', () => {
   it.each([
     ['projects/shop.zip', 'shop'],
