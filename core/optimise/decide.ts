@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canRun, copySources, installPackages } from '../build/artifact.ts';
 import { type ImportResult, topLevelModules } from '../build/imports.ts';
+import { install } from '../build/install.ts';
 import { fromRoot, functionSources } from '../build/planned.ts';
 import { findPython } from '../build/uv.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
@@ -57,6 +58,37 @@ const modulesOf = (units: readonly Unit[]) => [
   ...new Set(units.flatMap(({ installed, modules }) => [...installed.flatMap(topLevelModules), ...modules])),
 ];
 
+/** The project's tests see all layers, then what they need themselves, then the functions. */
+async function testWorkload(
+  { root, plan, workdir }: DecideInput,
+  layers: readonly Unit[],
+  functions: readonly Unit[],
+  interpreter: string,
+): Promise<Workload[]> {
+  if (!plan.test) return [];
+  const { run, distributions } = plan.test;
+  const own = join(workdir, 'tests');
+  await install(distributions, own, plan.target);
+  return [
+    {
+      name: 'tests',
+      interpreter,
+      bytecodeCache: bytecodeCache(workdir),
+      paths: [
+        ...layers.map(({ libraries }) => libraries),
+        own,
+        ...functions.map(({ libraries }) => libraries),
+      ],
+      modules: [],
+      events: [],
+      test: { run, root },
+      environment: {},
+    },
+  ];
+}
+
+const bytecodeCache = (workdir: string) => join(workdir, 'bytecode-of-untouched');
+
 /** One workload a function, and one for each layer that no function uses: its imports. */
 function workloadsOf(
   { plan, workdir }: DecideInput,
@@ -64,7 +96,7 @@ function workloadsOf(
   functions: readonly Unit[],
   interpreter: string,
 ): Workload[] {
-  const common = { interpreter, fetch: plan.fetch, bytecodeCache: join(workdir, 'bytecode-of-untouched') };
+  const common = { interpreter, fetch: plan.fetch, bytecodeCache: bytecodeCache(workdir) };
   const pick = (names: readonly string[]) =>
     names.flatMap((name) => layers.find((unit) => unit.name === name) ?? []);
   const idle = plan.layers.filter(({ name }) => !plan.functions.some((fn) => fn.layers.includes(name)));
@@ -128,7 +160,12 @@ export async function decide(input: DecideInput): Promise<Decided> {
   const { decisions, imports, fetchable } = await optimise({
     units,
     interpreter,
-    workloads: runs ? workloadsOf(input, layers, functions, interpreter) : [],
+    workloads: runs
+      ? [
+          ...workloadsOf(input, layers, functions, interpreter),
+          ...(await testWorkload(input, layers, functions, interpreter)),
+        ]
+      : [],
     mode: runs ? plan.mode : 'rules',
     keep: plan.keep,
     lazy: plan.lazy,

@@ -18,6 +18,8 @@ export interface Workload {
   handler?: string;
   events: readonly { name: string; event: unknown; expect?: unknown }[];
   environment: Readonly<Record<string, string>>;
+  /** The project's tests: a module with its arguments, run in the project's folder. */
+  test?: { run: readonly string[]; root: string };
   /** Whether it must be able to fetch what was removed. */
   fetch?: boolean;
   /** Where bytecode of unchanged sources is kept from run to run. */
@@ -60,6 +62,7 @@ export interface Trace {
 
 /** What run_workloads.py calls the attempt to do what the finder does. */
 const FETCH = 'fetch';
+const TESTS = 'tests';
 const TIMEOUT_MS = 5 * 60_000;
 const lineSchema = z.looseObject({
   name: z.string().optional(),
@@ -99,6 +102,7 @@ export async function runWorkload(
     events,
     environment,
     fetch = false,
+    test,
     bytecodeCache,
   } = workload;
   const home = await mkdtemp(join(tmpdir(), 'plimsoll-workload-'));
@@ -121,6 +125,7 @@ export async function runWorkload(
           handler: handler ?? null,
           events: events.map(({ name, event }) => ({ name, event: event ?? {} })),
           fetch,
+          test: test ?? null,
           trace,
         }),
         timeoutMs: TIMEOUT_MS,
@@ -133,12 +138,15 @@ export async function runWorkload(
     const wanted = [
       ...modules.map((name) => `import ${name}`),
       ...(handler ? events.map(({ name }) => `event ${name}`) : []),
+      ...(test ? [TESTS] : []),
     ];
     const how = result.signal ? `signal ${result.signal}` : `code ${result.code}`;
     if (lines.some(({ name }) => name === FETCH)) wanted.unshift(FETCH);
     const outcomes = wanted.map((name): Outcome => {
       const done = lines.find((line) => line.name === name && line.ok !== undefined);
       // The crash itself is the outcome; where it left no line, the end of standard error says why.
+      if (done?.ok === false && name === TESTS)
+        return { ...outcomeOf(done, undefined), detail: `${done.error}: ${result.stderr.slice(-1000)}` };
       return done
         ? outcomeOf(done, expected.get(name))
         : { name, result: `ended with ${how}`, detail: result.stderr.slice(-500), missing: true, ms: 0 };

@@ -64,6 +64,18 @@ export const configSchema = z.strictObject({
       lazy: z.boolean().default(false),
       /** Whether a function that asks for a removed module after all fetches it from the artifact bucket. @default false */
       fetch: z.boolean().default(false),
+      /** Tests of the project that show what it needs, run in its folder like `python -m`. @default only the smoke events */
+      test: z
+        .strictObject({
+          /** A module and its arguments: `[unittest, discover, -s, tests]`. */
+          run: z.array(z.string().min(1).max(500)).min(1).max(50),
+          /** What the tests need besides the layers. @default nothing */
+          requirements: z
+            .string()
+            .regex(/^(?!\/)(?!.*\.\.)[\w./-]+$/, 'a file of the project, such as tests/requirements.txt')
+            .optional(),
+        })
+        .optional(),
     })
     .default({ keep: [], lazy: false, fetch: false }),
   /** AWS services whose models botocore keeps, beside those that the code names. @default the list in the rule file */

@@ -51,6 +51,8 @@ export const buildPlanSchema = z.object({
   lazy: z.boolean(),
   /** Whether functions fetch what was removed from the artifact bucket when they ask for it after all. */
   fetch: z.boolean(),
+  /** The project's tests: a module with its arguments, and what they need besides the layers. */
+  test: z.object({ run: z.array(z.string()), distributions: z.array(distribution) }).optional(),
   /** Content hash of all that the decisions follow from: where they are found when nothing of it has changed. */
   decisionsKey: z.string().regex(/^[0-9a-f]{64}$/),
   layers: z.array(layer),

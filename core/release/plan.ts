@@ -186,6 +186,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     project.functions.map((fn) => planFunction(project, fn, layers, target, resolve)),
   );
   const mode = modeOf(project);
+  const test = await planTest(project, layers, target, resolve);
   const { keep, lazy, fetch } = project.config.optimise;
   const inputs = [
     BUILD_FORMAT,
@@ -194,6 +195,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     keep,
     lazy,
     fetch,
+    test && [test, await digest(project.root, await projectSources(project.root), [])],
     layers.map(({ key }) => key),
     functions.map(({ key, smoke }) => [key, smoke]),
   ];
@@ -203,6 +205,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     keep,
     lazy,
     fetch,
+    ...(test ? { test } : {}),
     decisionsKey: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),
     layers,
     functions,
@@ -211,9 +214,31 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
   };
 }
 
-/** `traced` needs to know what the functions do: each must have a smoke event. plimsoll.yaml decides otherwise. */
+/** Whatever the tests may read: all of the project. */
+const projectSources = (root: string) => sourcesOf(root, '', [], (path) => path);
+
+/** What the tests need that no layer holds, resolved together with what the layers hold. */
+async function planTest(
+  { root, config }: Project,
+  layers: readonly PlannedLayer[],
+  target: Target,
+  resolve: Resolve,
+): Promise<BuildPlan['test']> {
+  const { test } = config.optimise;
+  if (!test) return undefined;
+  const held = layers.flatMap(({ distributions }) => distributions);
+  const set = test.requirements ? { tests: await readRequirements(root, test.requirements) } : {};
+  const resolved = await resolve(set, target, held);
+  const distributions = resolved
+    .filter(({ name }) => !held.some((other) => other.name === name))
+    .map(withoutVia);
+  return { run: test.run, distributions };
+}
+
+/** `traced` needs to know what the functions do: by tests, or by a smoke event each. plimsoll.yaml decides otherwise. */
 function modeOf({ config, functions }: Project): Mode {
   if (config.optimise.mode !== undefined) return config.optimise.mode;
+  if (config.optimise.test) return 'traced';
   return functions.length > 0 && functions.every(({ smoke }) => smoke.length > 0) ? 'traced' : 'rules';
 }
 

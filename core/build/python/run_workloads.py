@@ -2,7 +2,7 @@
 
 Run with -I -S. Reads from standard input:
 {"paths": [folders], "modules": [names], "handler": "module.function" or null, "events": [{"name", "event"}], "fetch": bool,
-"trace": bool}; with fetch, what the finder needs to fetch removed modules is used, too, as far as it is there.
+"test": {"run": [module, arguments...], "root": folder} or null, "trace": bool}; with fetch, what the finder needs to fetch removed modules is used, too, as far as it is there.
 Writes one JSON line {"name", "ms", "ok", "kind", "error", "answer"} an import or event, preceded by {"name", "started": true}, so
 that a crash names its culprit; last, {"done": true} and, with trace, {"opened", "modules", "called", "imported"}: every file
 that was opened below the folders and every library that was mapped, each module's file, the files of all code that ran in an
@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import json
 import os
+import runpy
 import sys
 import time
 import types
@@ -54,6 +55,18 @@ def profile_imports(found):
     builtins.__import__ = importing
 
 
+def run_tests(run, root):
+    """Like `python -m` in the project's folder."""
+    os.chdir(root)
+    sys.path.insert(0, root)
+    sys.argv = run
+    try:
+        runpy.run_module(run[0], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            raise RuntimeError(f"python -m {' '.join(run)} ended with {end.code}") from None
+
+
 def main():
     job = json.load(sys.stdin)
     report = os.fdopen(os.dup(1), "w")
@@ -91,6 +104,8 @@ def main():
         module, _, function = job["handler"].rpartition(".")
         for event in job["events"]:
             attempt(f"event {event['name']}", lambda one=event: getattr(importlib.import_module(module.replace("/", ".")), function)(one["event"], Context()))
+    if job["test"]:
+        attempt("tests", lambda: run_tests(job["test"]["run"], job["test"]["root"]))
     sys.setprofile(None)
     if job["trace"]:
         with open("/proc/self/maps", encoding="utf-8") as maps:
