@@ -23,6 +23,7 @@ import { heavyTable, stepsTable } from '../show/optimised.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { dim, duration, green, red, table } from '../show/table.ts';
 import { build, refuseUnknownLayers } from './build.ts';
+import { composeLayers } from './compose.ts';
 
 interface Options extends Overrides {
   project: string;
@@ -290,5 +291,16 @@ export function layersCommand(): Command {
         'check budgets, zips and imports of what was built; ends with 1 where one fails',
       ).action(validateLayers),
     )
-    .addCommand(subcommand('status', 'what is built, what has changed since').action(showStatus));
+    .addCommand(subcommand('status', 'what is built, what has changed since').action(showStatus))
+    .addCommand(
+      new Command('compose')
+        .description(
+          'propose a split into at most five layers that lets functions mount least, beside the split of today',
+        )
+        .option('--project <folder>', 'folder of the SAM project', '.')
+        .addOption(modeOption())
+        .addOption(lazyOption())
+        .option('--json', 'print one JSON document', false)
+        .action(composeLayers),
+    );
 }

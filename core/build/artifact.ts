@@ -99,6 +99,7 @@ function distributionSizes(
     name,
     version,
     installedBytes: files.reduce((sum, path) => sum + (sizes.get(path) ?? 0), 0),
+    top: [...new Set(files.map((path) => path.split('/')[0] ?? path))].sort(),
   }));
 }
 

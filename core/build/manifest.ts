@@ -20,7 +20,15 @@ export const manifestSchema = z.object({
   installedFolders: z.array(z.tuple([z.string(), z.int()])),
   /** Every file, relative to the zip, with its bytes unzipped. */
   files: z.array(z.tuple([z.string(), z.int()])),
-  distributions: z.array(z.object({ name: z.string(), version: z.string(), installedBytes: z.int() })),
+  distributions: z.array(
+    z.object({
+      name: z.string(),
+      version: z.string(),
+      installedBytes: z.int(),
+      /** Names at the top of the tree: `numpy`, `numpy.libs`, `six.py`. */
+      top: z.array(z.string()),
+    }),
+  ),
   /** What the optimiser has removed, step by step, and what its proof has put back. */
   steps: z.array(stepReportSchema),
   bytecode: z.object({ compiled: z.int(), skipped: z.record(z.string(), z.string()) }),

@@ -113,7 +113,7 @@ export class Workspace {
   constructor(
     private readonly root: string,
     private readonly plan: BuildPlan,
-    private readonly folder: string,
+    readonly folder: string,
     private readonly events: BuildEvents,
     /** Trees in which the optimiser has just decided; each is taken for its artifact. */
     private readonly units: readonly ProvenUnit[] = [],

@@ -71,3 +71,57 @@ describe('plimsoll layers', () => {
     }
   });
 });
+
+describe('plimsoll layers compose', () => {
+  it('proposes layers by what the functions really use, beside the split of today', async () => {
+    const fn = (name: string) => `  ${name}:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: ${name}/, Handler: app.handler, Runtime: python3.11, Layers: [!Ref AllLayer] }
+`;
+    const app = (module: string) =>
+      `import ${module}\n\ndef handler(event, context):\n    return {"ok": True}\n`;
+    const root = await writeProject({
+      'template.yaml': `Transform: AWS::Serverless-2016-10-31
+Resources:
+  AllLayer:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: { BuildMethod: python3.11 }
+    Properties: { ContentUri: all/ }
+${fn('One')}${fn('Two')}`,
+      'all/requirements.txt': 'python-dateutil==2.8.2\nattrs==23.1.0\nidna==3.7\n',
+      'One/app.py': app('dateutil.parser'),
+      'One/smoke/a.json': '{"event": {}}',
+      'Two/app.py': app('attr'),
+      'Two/smoke/a.json': '{"event": {}}',
+    });
+    try {
+      const unbuilt = await plimsollIn(root, 'layers', 'compose');
+      expect(unbuilt.code).toBe(2);
+      expect(unbuilt.stderr).toContain('run: plimsoll build');
+      expect((await plimsollIn(root, 'build')).code).toBe(0);
+      const { proposed, today, idle } = JSON.parse(
+        (await plimsollIn(root, 'layers', 'compose', '--json')).stdout,
+      );
+      const split = (layers: { pieces: { name: string }[]; functions: string[] }[]) =>
+        layers.map(({ pieces, functions }) => [
+          functions.join(),
+          pieces
+            .map(({ name }) => name)
+            .sort()
+            .join(),
+        ]);
+      expect(split(today)).toEqual([['One,Two', 'attrs,idna,python-dateutil,six']]);
+      // dateutil says that it needs six.
+      expect(split(proposed).sort()).toEqual([
+        ['One', 'python-dateutil,six'],
+        ['Two', 'attrs'],
+      ]);
+      expect(idle).toEqual(['idna']);
+      const { stdout } = await plimsollIn(root, 'layers', 'compose');
+      expect(stdout).toMatch(/The functions would mount \d+\.\d [kM]B less together/);
+      expect(stdout).toContain('No smoke event of any function uses idna.');
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  });
+});
