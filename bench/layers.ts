@@ -102,9 +102,12 @@ function buildWithSam(sam: string): Side {
   };
 }
 
-function buildWithPlimsoll(mode: string): Side {
-  const project = copy(mode);
-  writeFileSync(join(project, 'plimsoll.yaml'), `stackName: bench\noptimise: { mode: ${mode} }\n`);
+function buildWithPlimsoll(mode: string, lazy: boolean): Side {
+  const project = copy(`${mode}-${lazy}`);
+  writeFileSync(
+    join(project, 'plimsoll.yaml'),
+    `stackName: bench\noptimise: { mode: ${mode}, lazy: ${lazy} }\n`,
+  );
   const args = [
     join(ROOT, 'bin', 'plimsoll.mjs'),
     'build',
@@ -120,7 +123,7 @@ function buildWithPlimsoll(mode: string): Side {
     return join(parent, readdirSync(parent)[0] ?? '', 'tree', 'python');
   };
   return {
-    name: `plimsoll, ${mode}`,
+    name: `plimsoll, ${mode}${lazy ? ', lazy' : ''}`,
     coldMs,
     againMs,
     paths: new Map(LAYERS.map((layer) => [layer, folder(layer)])),
@@ -189,7 +192,12 @@ const row = (title: string, cells: readonly string[]) => console.log(`| ${[title
 async function main(): Promise<void> {
   mkdirSync(work, { recursive: true });
   const python = await findPython('3.11', work);
-  const sides = [buildWithSam(installSam()), buildWithPlimsoll('rules'), buildWithPlimsoll('traced')];
+  const sides = [
+    buildWithSam(installSam()),
+    buildWithPlimsoll('rules', false),
+    buildWithPlimsoll('traced', false),
+    buildWithPlimsoll('traced', true),
+  ];
   const weights = await Promise.all(sides.map(weigh));
   const imports = timeImports(sides, python);
   const ratio = (values: readonly number[], digits = 1) =>

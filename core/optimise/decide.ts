@@ -33,6 +33,7 @@ async function layerUnit({ root, plan, workdir }: DecideInput, layer: PlannedLay
     libraries,
     ...packages,
     services: layer.services,
+    beneath: layer.requires,
     own: new Set(own.map((path) => path.slice('python/'.length))),
     modules: [],
   };
@@ -49,6 +50,7 @@ async function functionUnit({ root, plan, workdir }: DecideInput, fn: PlannedFun
     libraries,
     ...packages,
     services: fn.services,
+    beneath: fn.layers,
     own: new Set(sources.map(({ to }) => to)),
     modules: [handlerModule(fn.handler)],
   };

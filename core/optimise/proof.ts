@@ -12,6 +12,10 @@ export class Proof {
   private baseline: Outcome[][] | undefined;
   private traced: Trace[] | undefined;
   private last: Outcome[][] = [];
+  /** Imports that must work alone, whatever is imported before them otherwise. */
+  private alone: readonly Workload[] = [];
+  /** Names of those that fail on the untouched trees, and so prove nothing. */
+  private readonly hopeless = new Set<string>();
 
   constructor(private readonly workloads: readonly Workload[]) {}
 
@@ -28,6 +32,8 @@ export class Proof {
   async begin(): Promise<void> {
     this.traced = await this.run(true);
     this.baseline = this.last;
+    for (const { workload, failed } of await this.runAlone()) if (failed) this.hopeless.add(workload.name);
+    this.proveAlone(this.alone);
     for (const [index, outcomes] of this.baseline.entries()) {
       const missing = outcomes.find((outcome) => outcome.missing);
       if (!missing) continue;
@@ -63,10 +69,25 @@ export class Proof {
     return this.baseline?.[index]?.find(({ result }) => result !== 'ok');
   }
 
+  /** From now on these must run without fault, too. */
+  proveAlone(workloads: readonly Workload[]): void {
+    this.alone = workloads.filter(({ name }) => !this.hopeless.has(name));
+  }
+
+  private async runAlone(): Promise<{ workload: Workload; failed: Outcome | undefined }[]> {
+    return Promise.all(
+      this.alone.map(async (workload) => {
+        const { outcomes } = await runWorkload(workload, false);
+        return { workload, failed: outcomes.find(({ result }) => result !== 'ok') };
+      }),
+    );
+  }
+
   /** What breaks on the trees as they are now: the first of each function. */
   async broken(): Promise<string | undefined> {
     await this.run(false);
-    return this.problem();
+    const failed = (await this.runAlone()).find((one) => one.failed !== undefined)?.failed;
+    return this.problem() ?? (failed && `${failed.name} alone: ${failed.detail || failed.result}`);
   }
 
   /** What the last run has shown to be broken. */

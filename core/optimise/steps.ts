@@ -1,5 +1,6 @@
 import { join, relative } from 'node:path';
 import { type Lazy, sourceOf } from '../build/bytecode.ts';
+import { topLevelModules } from '../build/imports.ts';
 import { planRemovals } from '../build/rules.ts';
 import { listTree } from '../build/tree.ts';
 import { compileLazily, compileUnit } from './bytecode.ts';
@@ -10,6 +11,7 @@ import { candidates, type LazyFiles, worthwhile } from './lazy.ts';
 import { keyOf, type Located, type LocatedTrace, locateTrace } from './locate.ts';
 import { nativeChanges } from './native.ts';
 import type { Proof } from './proof.ts';
+import { sharedChanges } from './shared.ts';
 import type { Change, Stash } from './stash.ts';
 import { ownersOf, type Unit } from './unit.ts';
 import type { Trace, Workload } from './workload.ts';
@@ -137,6 +139,30 @@ export class Steps {
     return this.compiled;
   }
 
+  /** Which library is loaded first depends on the order of imports, so each package that relies on another's is imported alone. */
+  private async shared(): Promise<Change[]> {
+    const { units, interpreter, workdir } = this.input;
+    const changes = units.map((unit) => ({ unit, own: sharedChanges(unit, units) }));
+    const alone = changes.flatMap(({ unit, own }) => {
+      const names = new Set(own.map(({ distribution }) => distribution));
+      const beneath = units.filter(({ kind, name }) => kind === 'layer' && unit.beneath.includes(name));
+      const modules = unit.installed.filter(({ name }) => names.has(name)).flatMap(topLevelModules);
+      return modules.map(
+        (module): Workload => ({
+          name: module,
+          interpreter,
+          paths: [unit, ...beneath].map(({ libraries }) => libraries),
+          modules: [module],
+          events: [],
+          environment: {},
+          bytecodeCache: join(workdir, 'bytecode-of-untouched'),
+        }),
+      );
+    });
+    if (this.input.workloads.length > 0) this.proof.proveAlone(alone);
+    return changes.flatMap(({ own }) => own);
+  }
+
   private async trace(): Promise<Change[] | undefined> {
     const { units, workloads, mode, keep = [] } = this.input;
     if (mode === 'rules') return [];
@@ -252,6 +278,7 @@ export class Steps {
     return [
       { name: 'rules', changes: () => this.rules() },
       { name: 'bytecode', changes: () => this.bytecode() },
+      { name: 'shared', changes: () => this.shared() },
       { name: 'trace', changes: () => this.trace() },
       { name: 'lazy', changes: () => this.lazyImports(), isDoubtful: () => this.isDeferralDoubtful },
       { name: 'native', changes: () => this.native() },

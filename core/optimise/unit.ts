@@ -13,6 +13,8 @@ export interface Unit {
   /** Files of the project's own, relative to `libraries`: they always stay. */
   own: ReadonlySet<string>;
   services: ServicesInUse;
+  /** Names of the layers that are on the path wherever this is. */
+  beneath: readonly string[];
   /** Modules beyond the distributions' own that must import. */
   modules: readonly string[];
 }

@@ -59,6 +59,7 @@ async function run({
         installedSizes: new Map(),
         own: new Set(),
         services: [],
+        beneath: [],
         modules: [],
       },
       {
@@ -69,6 +70,7 @@ async function run({
         installedSizes: new Map(),
         own: new Set(['app.py']),
         services: [],
+        beneath: [],
         modules: [],
       },
     ],
