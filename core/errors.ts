@@ -47,6 +47,8 @@ export class ToolMissingError extends failure('ToolMissingError', 2) {}
 export class PrerequisiteError extends failure('PrerequisiteError', 2) {}
 /** This object version or idempotency key has been taken by another execution already. */
 export class AlreadyStartedError extends failure('AlreadyStartedError', 2) {}
+/** Another execution is releasing this stack, or has left it so that a human has to look. */
+export class StackLockedError extends failure('StackLockedError', 2) {}
 /** A CodeBuild build ended otherwise than SUCCEEDED and left no more precise reason. */
 export class BuildFailedError extends failure('BuildFailedError', 1) {}
 /** CloudFormation refused the change set. */

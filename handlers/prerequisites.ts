@@ -1,13 +1,35 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
-import { ConditionalCheckFailedException, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  ConditionalCheckFailedException,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
-import { AlreadyStartedError, InvalidInputError, messageOf, PrerequisiteError } from '../core/errors.ts';
-import { type Release, releaseId, type Start, stackNameOfKey, startSchema } from '../core/release/release.ts';
+import {
+  AlreadyStartedError,
+  messageOf,
+  PrerequisiteError,
+  StackBusyError,
+  StackLockedError,
+} from '../core/errors.ts';
+import { decideLock, executionLink, type Lock, type LockDecision } from '../core/release/lock.ts';
+import {
+  keys,
+  type Release,
+  releaseId,
+  type Start,
+  stackNameOf,
+  startSchema,
+} from '../core/release/release.ts';
 import { isBusy } from '../core/release/snapshot.ts';
 import { PROJECT_LIMITS } from '../core/size/limits.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { describeStack } from './lib/stack.ts';
+import { StackLock } from './lib/stack-lock.ts';
 
 const inputSchema = z.object({
   start: startSchema,
@@ -19,14 +41,8 @@ interface Clients {
   cloudformation: CloudFormationClient;
   dynamodb: DynamoDBClient;
   table: string;
-}
-
-function stackNameOf({ stackName, source }: Start): string {
-  const name = stackName ?? stackNameOfKey(source.key);
-  if (name) return name;
-  throw new InvalidInputError(
-    `source.key: "${source.key}" names no stack; give stackName, or upload to projects/STACK.zip`,
-  );
+  lock: StackLock;
+  bucket: ArtifactBucket;
 }
 
 async function versionOf(
@@ -49,21 +65,72 @@ async function versionOf(
   return versionId ?? head.VersionId;
 }
 
+const claimKey = (key: string) => ({ pk: { S: `claim#${key}` }, sk: { S: 'claim' } });
+
+const alreadyStarted = (key: string) =>
+  new AlreadyStartedError(
+    `${key} has been released by another execution; upload the project again, or give another idempotencyKey`,
+  );
+
+/** @throws AlreadyStartedError where another execution has run with this object version or key */
+async function refuseTwice({ dynamodb, table }: Clients, key: string, executionArn: string): Promise<void> {
+  const { Item } = await dynamodb.send(
+    new GetItemCommand({ TableName: table, Key: claimKey(key), ConsistentRead: true }),
+  );
+  if (Item && Item['execution']?.S !== executionArn) throw alreadyStarted(key);
+}
+
 /** The same object version, or the same key, never runs twice; a retry of the execution that holds it goes on. */
 async function claim({ dynamodb, table }: Clients, key: string, executionArn: string): Promise<void> {
   try {
     await dynamodb.send(
       new PutItemCommand({
         TableName: table,
-        Item: { pk: { S: `claim#${key}` }, sk: { S: 'claim' }, execution: { S: executionArn } },
+        Item: { ...claimKey(key), execution: { S: executionArn } },
         ConditionExpression: 'attribute_not_exists(pk) OR execution = :me',
         ExpressionAttributeValues: { ':me': { S: executionArn } },
       }),
     );
   } catch (error) {
     if (!(error instanceof ConditionalCheckFailedException)) throw error;
-    throw new AlreadyStartedError(
-      `${key} has been released by another execution; upload the project again, or give another idempotencyKey`,
+    throw alreadyStarted(key);
+  }
+}
+
+/** Why a stack that another execution has locked cannot be released now. */
+function explainLock({ owner, release, stuck }: Lock, decision: LockDecision): string {
+  const who = `release ${release.id} of stack ${release.stackName} (${executionLink(owner)})`;
+  if (decision === 'held')
+    return `${who} is running; wait until it is done, or start with "whenLocked": "wait"`;
+  if (decision === 'stuck')
+    return `${who} could not be brought back: ${stuck}. Mend the stack, then start with "unlock": true`;
+  return `${who} was stopped before it ended; the state machine Rollback brings the stack back. If it does not run, start it with {"stackName": "${release.stackName}"}, then start again`;
+}
+
+/** Makes this execution the only one that releases the stack. @throws StackLockedError, StackBusyError, AlreadyStartedError */
+async function takeLock(mine: Lock, { whenLocked, unlock }: Start, { lock, bucket }: Clients): Promise<void> {
+  if (await lock.take(mine)) return;
+  const held = await lock.read(mine.release.stackName);
+  // It has been freed meanwhile: whoever is first now has it.
+  if (!held) throw new StackBusyError(`stack ${mine.release.stackName} was being released until now`);
+  if (held.claim === mine.claim && held.stuck === undefined) throw alreadyStarted(mine.claim);
+  const status = await lock.statusOf(held.owner);
+  const hasSnapshot = (await bucket.head(keys.snapshot(held.release))) !== undefined;
+  const decision = decideLock(held, status, hasSnapshot);
+  const mayTake = decision === 'take-over' || (decision === 'stuck' && unlock);
+  if (mayTake && (await lock.take(mine, held.owner))) return;
+  const Failure = whenLocked === 'wait' && decision !== 'stuck' ? StackBusyError : StackLockedError;
+  throw new Failure(explainLock(held, decision));
+}
+
+async function refuseUnready(cloudformation: CloudFormationClient, stackName: string): Promise<void> {
+  const stack = await describeStack(cloudformation, stackName);
+  const status = stack?.StackStatus ?? 'none';
+  if (isBusy(status))
+    throw new PrerequisiteError(`stack ${stackName} is ${status}; wait until it is done, then start again`);
+  if (status.endsWith('_FAILED') || status === 'ROLLBACK_COMPLETE') {
+    throw new PrerequisiteError(
+      `stack ${stackName} is ${status} and takes no update; mend or delete it in the CloudFormation console, then start again`,
     );
   }
 }
@@ -75,22 +142,8 @@ export async function prerequisites(
 ): Promise<Release> {
   const stackName = stackNameOf(start);
   const versionId = await versionOf(clients.s3, start.source);
-  const stack = await describeStack(clients.cloudformation, stackName);
-  const status = stack?.StackStatus ?? 'none';
-  if (isBusy(status))
-    throw new PrerequisiteError(`stack ${stackName} is ${status}; wait until it is done, then start again`);
-  if (status.endsWith('_FAILED') || status === 'ROLLBACK_COMPLETE') {
-    throw new PrerequisiteError(
-      `stack ${stackName} is ${status} and takes no update; mend or delete it in the CloudFormation console, then start again`,
-    );
-  }
   const { bucket, key } = start.source;
-  await claim(
-    clients,
-    start.idempotencyKey ?? `s3://${bucket}/${key}?versionId=${versionId ?? 'null'}`,
-    execution.id,
-  );
-  return {
+  const release: Release = {
     id: releaseId(execution.startedAt, execution.name),
     stackName,
     source: { bucket, key, ...(versionId ? { versionId } : {}) },
@@ -98,14 +151,32 @@ export async function prerequisites(
     rollback: start.rollback,
     startedAt: new Date(execution.startedAt).toISOString(),
   };
+  const claimed = start.idempotencyKey ?? `s3://${bucket}/${key}?versionId=${versionId ?? 'null'}`;
+  await refuseTwice(clients, claimed, execution.id);
+  await takeLock({ owner: execution.id, release, claim: claimed }, start, clients);
+  try {
+    await refuseUnready(clients.cloudformation, stackName);
+    await claim(clients, claimed, execution.id);
+  } catch (error) {
+    await clients.lock.free(release);
+    throw error;
+  }
+  return release;
 }
 
-const clients = () => ({
-  s3: new S3Client(),
-  cloudformation: new CloudFormationClient(),
-  dynamodb: new DynamoDBClient(),
-  table: setting('RELEASES_TABLE'),
-});
+const clients = (): Clients => {
+  const dynamodb = new DynamoDBClient();
+  const table = setting('RELEASES_TABLE');
+  const s3 = new S3Client();
+  return {
+    s3,
+    cloudformation: new CloudFormationClient(),
+    dynamodb,
+    table,
+    lock: new StackLock(dynamodb, table, new SFNClient()),
+    bucket: new ArtifactBucket(s3, setting('ARTIFACT_BUCKET')),
+  };
+};
 
 export const handler = lambdaHandler('Prerequisites', inputSchema, (input) =>
   prerequisites(input, clients()),

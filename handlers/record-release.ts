@@ -1,22 +1,29 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { failureMessage, failureSchema, outcomeSchema } from '../core/release/record.ts';
 import { releaseSchema } from '../core/release/release.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { StackLock } from './lib/stack-lock.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
   outcome: outcomeSchema,
   execution: z.string(),
   failure: failureSchema.nullish(),
+  /** Why the stack could not be brought back. */
+  rollbackFailure: failureSchema.nullish(),
   /** Bytes of the whole, unzipped and zipped, where it came that far. */
   sizes: z.object({ total: z.int(), zipped: z.int() }).nullish(),
 });
 
+const NO_REASON = { Error: 'Unknown', Cause: 'no reason was given' };
+
 interface Clients {
   dynamodb: DynamoDBClient;
   table: string;
+  lock: StackLock;
 }
 
 interface Output {
@@ -25,12 +32,15 @@ interface Output {
   message: string;
 }
 
-/** Writes the release's record: pk stack#NAME, sk release#ID. Written twice, it is the same. */
+/**
+ * Writes the release's record, pk stack#NAME, sk release#ID, and lets the next release begin; where the stack could not be
+ * brought back, a human has to look first. Done twice, it is the same.
+ */
 export async function recordRelease(
   input: z.output<typeof inputSchema>,
-  { dynamodb, table }: Clients,
+  { dynamodb, table, lock }: Clients,
 ): Promise<Output> {
-  const { release, outcome, execution, failure, sizes } = input;
+  const { release, outcome, execution, failure, rollbackFailure, sizes } = input;
   const ms = Date.now() - Date.parse(release.startedAt);
   const message = failure ? failureMessage(failure) : '';
   await dynamodb.send(
@@ -49,14 +59,17 @@ export async function recordRelease(
       },
     }),
   );
+  if (outcome === 'ROLLBACK_FAILED')
+    await lock.keep(release, failureMessage(rollbackFailure ?? failure ?? NO_REASON).slice(0, 2000));
+  else await lock.free(release);
   return { ms, message };
 }
 
 export const handler = lambdaHandler('RecordRelease', inputSchema, async (input, { metrics }) => {
-  const output = await recordRelease(input, {
-    dynamodb: new DynamoDBClient(),
-    table: setting('RELEASES_TABLE'),
-  });
+  const dynamodb = new DynamoDBClient();
+  const table = setting('RELEASES_TABLE');
+  const lock = new StackLock(dynamodb, table, new SFNClient());
+  const output = await recordRelease(input, { dynamodb, table, lock });
   metrics.addDimension('Stack', input.release.stackName);
   metrics.addMetric(input.outcome === 'RELEASED' ? 'Releases' : 'FailedReleases', MetricUnit.Count, 1);
   metrics.addMetric('ReleaseDuration', MetricUnit.Milliseconds, output.ms);

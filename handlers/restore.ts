@@ -29,8 +29,8 @@ import { describeStack, failureReasons, stackNow, stackResources } from './lib/s
 
 const inputSchema = z.object({
   release: releaseSchema,
-  /** null where the release failed before it took one, and so changed nothing. */
-  snapshot: snapshotSchema.nullable(),
+  /** null where the release failed before it took one, and so changed nothing. @default what lies in the artifact bucket */
+  snapshot: snapshotSchema.nullable().optional(),
 });
 
 interface Clients {
@@ -124,16 +124,23 @@ async function dropObservers(release: Release, snapshot: Snapshot, clients: Clie
   });
 }
 
+/** The snapshot of a release that was stopped, or null where it had not come that far. */
+async function findSnapshot(release: Release, bucket: ArtifactBucket): Promise<Snapshot | null> {
+  const key = keys.snapshot(release);
+  return (await bucket.head(key)) ? bucket.readJson(key, snapshotSchema) : null;
+}
+
 /**
  * Brings the stack back to its snapshot, whatever state it is in; started again, it goes on where it was.
  * @throws RollbackFailedError saying what is left; StackBusyError while CloudFormation is at work
  */
 export async function restore(
-  { release, snapshot }: z.output<typeof inputSchema>,
+  { release, snapshot: given }: z.output<typeof inputSchema>,
   clients: Clients,
   patience?: Patience,
 ): Promise<Output> {
-  const { cloudformation, roleArn } = clients;
+  const { cloudformation, roleArn, bucket } = clients;
+  const snapshot = given === undefined ? await findSnapshot(release, bucket) : given;
   const steps: string[] = [];
   const look = () => describeStack(cloudformation, release.stackName);
   const settled = () =>

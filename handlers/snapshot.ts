@@ -22,10 +22,15 @@ export async function snapshot(
   { release }: z.output<typeof inputSchema>,
   { cloudformation, bucket }: Clients,
 ): Promise<Snapshot> {
+  // It lies in the bucket, too: when this execution is stopped, another one brings the stack back.
+  const keep = async (result: Snapshot): Promise<Snapshot> => {
+    await bucket.write(keys.snapshot(release), JSON.stringify(result));
+    return result;
+  };
   const stack = await describeStack(cloudformation, release.stackName);
   const now = stackNow(stack);
   if (!stack || !now || now.status === 'REVIEW_IN_PROGRESS')
-    return { existed: false, parameters: [], tags: [] };
+    return keep({ existed: false, parameters: [], tags: [] });
   const { TemplateBody = '' } = await cloudformation.send(
     new GetTemplateCommand({ StackName: release.stackName, TemplateStage: 'Original' }),
   );
@@ -42,8 +47,7 @@ export async function snapshot(
     })),
     tags: (stack.Tags ?? []).map(({ Key = '', Value = '' }) => ({ Key, Value })),
   };
-  await bucket.write(keys.snapshot(release), JSON.stringify(result));
-  return result;
+  return keep(result);
 }
 
 export const handler = lambdaHandler('Snapshot', inputSchema, (input) =>

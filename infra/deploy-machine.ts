@@ -1,17 +1,15 @@
-import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Aws, Duration } from 'aws-cdk-lib';
 import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
-import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions';
+import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
 import type { Builds } from './builds.ts';
-import { grant } from './handler-function.ts';
 import type { Handlers } from './handlers.ts';
-import { readText, stateMachineFile } from './paths.ts';
+import { Machine } from './machine.ts';
 import type { Storage } from './storage.ts';
 
 export interface DeployMachineProps {
@@ -20,6 +18,24 @@ export interface DeployMachineProps {
   handlers: Handlers;
   topic: Topic;
 }
+
+/** States of the deploy machine that are handlers. */
+const DEPLOY_STATES = [
+  'AwaitStack',
+  'CreateChangeSet',
+  'DeployLayers',
+  'ExecuteChangeSet',
+  'ExplainBuildFailure',
+  'Observe',
+  'Plan',
+  'Prerequisites',
+  'ProbeImports',
+  'RecordRelease',
+  'Restore',
+  'SmokeTest',
+  'Snapshot',
+  'ValidateSizes',
+];
 
 /** Uploads below this prefix are released at once: projects/STACK.zip. */
 export const UPLOAD_PREFIX = 'projects/';
@@ -31,62 +47,34 @@ export class DeployMachine extends Construct {
   constructor(scope: Construct, id: string, props: DeployMachineProps) {
     super(scope, id);
     const { storage, builds, handlers, topic } = props;
-    const role = new Role(this, 'Role', {
-      assumedBy: new ServicePrincipal('states.amazonaws.com'),
-      description: 'What the deploy state machine may do',
-    });
-    const functions = [...handlers.byState.values()].map((handler) => handler.function);
-    grant(role, [
-      { actions: ['lambda:InvokeFunction'], resources: functions.map(({ functionArn }) => functionArn) },
-      {
-        actions: ['codebuild:StartBuild', 'codebuild:StopBuild', 'codebuild:BatchGetBuilds'],
-        resources: Object.values(builds.projects).map(({ projectArn }) => projectArn),
-      },
-      {
-        // Step Functions learns of a build's end through this rule of its own: its developer guide, "Integrating CodeBuild".
-        actions: ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
-        resources: [
-          `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:rule/StepFunctionsGetEventForCodeBuildStartBuildRule`,
-        ],
-      },
-      { actions: ['sns:Publish'], resources: [topic.topicArn] },
-    ]);
-    this.machine = new StateMachine(this, 'Machine', {
+    const states = DEPLOY_STATES.map((state) => [state, handlers.arnOf(state)] as const);
+    this.machine = new Machine(this, 'Deploy', {
+      file: 'deploy',
       comment: 'Takes an uploaded SAM project to a proven release, or back to where it was',
-      stateMachineType: StateMachineType.STANDARD,
-      definitionBody: DefinitionBody.fromString(readText(stateMachineFile('deploy'))),
-      definitionSubstitutions: {
-        ...Object.fromEntries(
-          [...handlers.byState].map(([state, handler]) => [state, handler.function.functionArn]),
-        ),
+      substitutions: {
+        ...Object.fromEntries(states),
         ...Object.fromEntries(
           Object.entries(builds.projects).map(([name, project]) => [name, project.projectName]),
         ),
         Topic: topic.topicArn,
       },
-      role,
-      timeout: Duration.hours(4),
-      tracingEnabled: true,
-      logs: {
-        destination: new LogGroup(this, 'Logs', {
-          retention: RetentionDays.ONE_MONTH,
-          removalPolicy: RemovalPolicy.DESTROY,
-        }),
-        level: LogLevel.ALL,
-        includeExecutionData: true,
-      },
-    });
-    NagSuppressions.addResourceSuppressions(
-      role,
-      [
+      permissions: [
+        { actions: ['lambda:InvokeFunction'], resources: states.map(([, arn]) => arn) },
         {
-          id: 'AwsSolutions-IAM5',
-          reason:
-            'Log deliveries and X-Ray segments have no resource to name (Step Functions developer guide).',
+          actions: ['codebuild:StartBuild', 'codebuild:StopBuild', 'codebuild:BatchGetBuilds'],
+          resources: Object.values(builds.projects).map(({ projectArn }) => projectArn),
         },
+        {
+          // Step Functions learns of a build's end through this rule of its own: its developer guide, "Integrating CodeBuild".
+          actions: ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
+          resources: [
+            `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:rule/StepFunctionsGetEventForCodeBuildStartBuildRule`,
+          ],
+        },
+        { actions: ['sns:Publish'], resources: [topic.topicArn] },
       ],
-      true,
-    );
+      timeout: Duration.hours(4),
+    }).machine;
     this.startOnUpload(storage);
   }
 

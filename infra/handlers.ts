@@ -4,6 +4,7 @@ import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { PROBE_PREFIX } from '../core/release/probe.ts';
 import { grant, HandlerFunction, type HandlerFunctionProps, type Permission } from './handler-function.ts';
+import { executionsOf } from './machine.ts';
 import type { Storage } from './storage.ts';
 
 export interface HandlersProps {
@@ -31,7 +32,7 @@ const passRole = (role: Role, service: string): Permission => ({
   conditions: { StringEquals: { 'iam:PassedToService': service } },
 });
 
-/** All Lambda functions of the deploy machine: the state's name, and what it may do. */
+/** All Lambda functions of the state machines: the state's name, and what it may do. */
 export class Handlers extends Construct {
   readonly byState: ReadonlyMap<string, HandlerFunction>;
 
@@ -63,10 +64,21 @@ export class Handlers extends Construct {
     const deployRole = { CLOUDFORMATION_ROLE_ARN: cloudFormationRole.roleArn };
     const deploy = [passRole(cloudFormationRole, 'cloudformation.amazonaws.com'), transform];
 
+    const onTable = (...actions: string[]): Permission => ({
+      actions: actions.map((action) => `dynamodb:${action}`),
+      resources: [releases.tableArn],
+    });
+    // Whoever holds the lock of a stack is one of these.
+    const holders: Permission = {
+      actions: ['states:DescribeExecution'],
+      resources: ['deploy', 'rollback'].map(executionsOf),
+      wildcard: 'An execution has a name that whoever starts it makes up.',
+    };
+
     const definitions: Record<string, HandlerFunctionProps> = {
       Prerequisites: {
         file: 'prerequisites',
-        environment: table,
+        environment: { ...table, ...bucket },
         permissions: [
           {
             actions: ['s3:GetObject', 's3:GetObjectVersion'],
@@ -74,9 +86,16 @@ export class Handlers extends Construct {
             wildcard: 'Any uploaded project may be released.',
           },
           { actions: ['s3:ListBucket'], resources: [sources.bucketArn] },
-          { actions: ['dynamodb:PutItem'], resources: [releases.tableArn] },
+          ...read('releases'),
+          onTable('GetItem', 'PutItem', 'DeleteItem'),
+          holders,
           onStacks('DescribeStacks'),
         ],
+      },
+      TakeLock: {
+        file: 'take-lock',
+        environment: table,
+        permissions: [onTable('GetItem', 'PutItem'), holders],
       },
       Plan: {
         file: 'plan',
@@ -208,7 +227,7 @@ export class Handlers extends Construct {
       RecordRelease: {
         file: 'record-release',
         environment: table,
-        permissions: [{ actions: ['dynamodb:PutItem'], resources: [releases.tableArn] }],
+        permissions: [onTable('PutItem', 'UpdateItem', 'DeleteItem')],
       },
       Restore: {
         file: 'restore',
@@ -246,6 +265,13 @@ export class Handlers extends Construct {
     this.byState = new Map(
       Object.entries(definitions).map(([state, props]) => [state, new HandlerFunction(this, state, props)]),
     );
+  }
+
+  /** @throws Error naming a state that has no handler */
+  arnOf(state: string): string {
+    const handler = this.byState.get(state);
+    if (!handler) throw new Error(`no handler for the state ${state}`);
+    return handler.function.functionArn;
   }
 
   /** Probes run the project's code before it is released, so they may do nothing but write their logs. */

@@ -5,6 +5,7 @@ import { Builds } from './builds.ts';
 import { CloudFormationRole } from './cloudformation-role.ts';
 import { DeployMachine } from './deploy-machine.ts';
 import { Handlers } from './handlers.ts';
+import { RollbackMachine } from './rollback-machine.ts';
 import { Storage } from './storage.ts';
 
 /** The whole pipeline. */
@@ -21,12 +22,15 @@ export class PipelineStack extends Stack {
     const handlers = new Handlers(this, 'Handlers', { storage, topic, cloudFormationRole: role });
     const { machine } = new DeployMachine(this, 'Deploy', { storage, builds, handlers, topic });
 
+    const rollback = new RollbackMachine(this, 'Back', { handlers, topic, deploy: machine });
+
     // The command line finds the pipeline by these.
     const outputs = {
       SourceBucket: storage.sources.bucketName,
       ArtifactBucket: storage.artifacts.bucketName,
       ReleasesTable: storage.releases.tableName,
       DeployMachine: machine.stateMachineArn,
+      RollbackMachine: rollback.machine.stateMachineArn,
       Topic: topic.topicArn,
     };
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });

@@ -21,6 +21,15 @@ const reasonOf = (docstrings: boolean) =>
     ? 'Sources, which Python does not read where there is bytecode.'
     : 'Sources and docstrings: Python does not read the ones where there is bytecode, and nobody the others in Lambda.';
 
+const jobOf = (unit: Unit, interpreter: string, out: string) => ({
+  interpreter,
+  tree: unit.libraries,
+  out,
+  prefix: runtimeFolder(unit.kind),
+  hook: HOOK,
+  columns: false,
+});
+
 /** Compiles all Python files of a tree and reads what they import, in one go. The tree stays as it is. */
 export async function compileUnit(
   unit: Unit,
@@ -32,12 +41,7 @@ export async function compileUnit(
   const sources = files.filter(({ path }) => path.endsWith('.py'));
   const isOwn = (path: string) => unit.own.has(path);
   const compiled = await compileFiles({
-    interpreter,
-    tree: unit.libraries,
-    out,
-    prefix: runtimeFolder(unit.kind),
-    hook: HOOK,
-    columns: false,
+    ...jobOf(unit, interpreter, out),
     imports: true,
     files: sources.map(({ path }) => {
       return { path, to: sourceless(path), docstrings, hook: isHooked(path) && !isOwn(path) };
@@ -74,12 +78,7 @@ export async function compileLazily(
     return source === undefined ? [] : [{ path, to, docstrings, hook: isHooked(path), source, lazy: one }];
   });
   const compiled = await compileFiles({
-    interpreter,
-    tree: unit.libraries,
-    out,
-    prefix: runtimeFolder(unit.kind),
-    hook: HOOK,
-    columns: false,
+    ...jobOf(unit, interpreter, out),
     imports: false,
     files,
   });

@@ -171,6 +171,7 @@ export async function decide(input: DecideInput): Promise<Decided> {
     mode: runs ? plan.mode : 'rules',
     keep: plan.keep,
     lazy: plan.lazy,
+    keepSources: plan.keepSources,
     fetch: plan.fetch,
     workdir,
     onStep,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { sourceOf } from '../build/bytecode.ts';
 import { type ImportResult, topLevelModules } from '../build/imports.ts';
+import { listTree } from '../build/tree.ts';
 import { findCulprits } from './bisect.ts';
 import type { Decisions, ProjectDecisions, StepReport } from './decisions.ts';
 import { isNative } from './native.ts';
@@ -125,6 +126,7 @@ export async function optimise(input: OptimiseInput): Promise<Optimised> {
         fetchable: fetch ? installedPaths(unit, tracedAway(unit, reports)) : [],
         docstrings: steps.hasDocstrings(unit),
         lazy: steps.lazyFiles(unit, made),
+        ...(input.keepSources ? { sources: sourcesIn(unit) } : {}),
       },
     ]),
   );
@@ -146,6 +148,9 @@ export async function optimise(input: OptimiseInput): Promise<Optimised> {
     ),
   };
 }
+
+const sourcesIn = (unit: Unit): string[] =>
+  listTree(unit.libraries).flatMap(({ path }) => (path.endsWith('.py') && !unit.own.has(path) ? [path] : []));
 
 /** What the trace alone has removed: no rule says that nobody needs it. */
 const tracedAway = (unit: Unit, reports: readonly Done[]): Change[] =>

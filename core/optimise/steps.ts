@@ -25,6 +25,8 @@ export interface OptimiseInput {
   keep?: readonly string[];
   /** Whether third-party modules put off imports that no workload needs at once. */
   lazy?: boolean;
+  /** Whether third-party packages keep their sources. */
+  keepSources?: boolean;
   /** Whether functions may fetch what no workload has used. */
   fetch?: boolean;
   /** An empty folder. */
@@ -119,7 +121,9 @@ export class Steps {
 
   /** Whether docstrings stay: a workload that has not run cannot show that nothing reads them. */
   hasDocstrings(unit: Unit): boolean {
-    return this.input.mode === 'rules' || this.whyNotTraced(unit) !== undefined;
+    return (
+      this.input.mode === 'rules' || this.input.keepSources === true || this.whyNotTraced(unit) !== undefined
+    );
   }
 
   private async rules(): Promise<Change[]> {
@@ -135,7 +139,8 @@ export class Steps {
       }),
     );
     this.imports = new Map(compilations.flatMap(({ imports }) => [...imports]));
-    this.compiled = compilations.flatMap(({ changes }) => changes);
+    // With its source beside it, bytecode is made when the artifact is: there is nothing to prove.
+    this.compiled = this.input.keepSources ? [] : compilations.flatMap(({ changes }) => changes);
     return this.compiled;
   }
 

@@ -62,6 +62,8 @@ export const configSchema = z.strictObject({
         .default([]),
       /** Whether third-party modules make imports that no workload needs at once when they are used. @default false */
       lazy: z.boolean().default(false),
+      /** Whether third-party packages keep their sources beside their bytecode. @default false */
+      keepSources: z.boolean().default(false),
       /** Whether a function that asks for a removed module after all fetches it from the artifact bucket. @default false */
       fetch: z.boolean().default(false),
       /** Tests of the project that show what it needs, run in its folder like `python -m`. @default only the smoke events */
@@ -77,7 +79,7 @@ export const configSchema = z.strictObject({
         })
         .optional(),
     })
-    .default({ keep: [], lazy: false, fetch: false }),
+    .default({ keep: [], lazy: false, keepSources: false, fetch: false }),
   /** AWS services whose models botocore keeps, beside those that the code names. @default the list in the rule file */
   botocore: z
     .strictObject({ keep: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]) })

@@ -49,6 +49,8 @@ export const buildPlanSchema = z.object({
   keep: z.array(z.string()),
   /** Whether third-party modules put off imports that no workload needs at once. */
   lazy: z.boolean(),
+  /** Whether third-party packages keep their sources beside their bytecode. */
+  keepSources: z.boolean(),
   /** Whether functions fetch what was removed from the artifact bucket when they ask for it after all. */
   fetch: z.boolean(),
   /** The project's tests: a module with its arguments, and what they need besides the layers. */

@@ -6,6 +6,7 @@ export const pipelineOutputsSchema = z.object({
   ArtifactBucket: z.string(),
   ReleasesTable: z.string(),
   DeployMachine: z.string(),
+  RollbackMachine: z.string(),
   Topic: z.string(),
 });
 

@@ -187,13 +187,14 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
   );
   const mode = modeOf(project);
   const test = await planTest(project, layers, target, resolve);
-  const { keep, lazy, fetch } = project.config.optimise;
+  const { keep, lazy, keepSources, fetch } = project.config.optimise;
   const inputs = [
     BUILD_FORMAT,
     SAFETY_SET,
     mode,
     keep,
     lazy,
+    keepSources,
     fetch,
     test && [test, await digest(project.root, await projectSources(project.root), [])],
     layers.map(({ key }) => key),
@@ -204,6 +205,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     mode,
     keep,
     lazy,
+    keepSources,
     fetch,
     ...(test ? { test } : {}),
     decisionsKey: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),

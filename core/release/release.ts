@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { InvalidInputError } from '../errors.ts';
 
 /** CloudFormation's own pattern of a stack name. */
 export const stackNameSchema = z
@@ -25,6 +26,10 @@ export const startSchema = z.strictObject({
   rollback: z.boolean().default(true),
   /** One run a key. @default the object's version */
   idempotencyKey: z.string().min(1).max(200).optional(),
+  /** What to do while another execution releases the stack. @default refuse */
+  whenLocked: z.enum(['refuse', 'wait']).default('refuse'),
+  /** Starts though a release before could not be brought back: only after the stack has been mended. @default false */
+  unlock: z.boolean().default(false),
 });
 
 /** One run of the pipeline, as every state knows it. */
@@ -43,6 +48,15 @@ export type Release = z.infer<typeof releaseSchema>;
 /** `projects/item-prediction.zip` and `projects/item-prediction/anything.zip` are the stack item-prediction. */
 export function stackNameOfKey(key: string): string | undefined {
   return /^projects\/([A-Za-z][A-Za-z0-9-]{0,127})(?:\.zip|\/[^/]+\.zip)$/.exec(key)?.[1];
+}
+
+/** @throws InvalidInputError where neither the input nor its key names a stack */
+export function stackNameOf({ stackName, source }: Start): string {
+  const name = stackName ?? stackNameOfKey(source.key);
+  if (name) return name;
+  throw new InvalidInputError(
+    `source.key: "${source.key}" names no stack; give stackName, or upload to projects/STACK.zip`,
+  );
 }
 
 /** A release's id sorts by time and is the same for each retry of one execution. */

@@ -120,6 +120,17 @@ describe('the pipeline stack', () => {
     });
   });
 
+  it('brings back what an execution leaves that is stopped or runs out of time', () => {
+    template.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: {
+        source: ['aws.states'],
+        'detail-type': ['Step Functions Execution Status Change'],
+        detail: { status: ['ABORTED', 'TIMED_OUT'], stateMachineArn: [Match.anyValue()] },
+      },
+    });
+    template.resourceCountIs('AWS::StepFunctions::StateMachine', 2);
+  });
+
   it('has a CodeBuild project a buildspec, none privileged', () => {
     template.resourceCountIs('AWS::CodeBuild::Project', 4);
     template.allResourcesProperties('AWS::CodeBuild::Project', {

@@ -123,13 +123,12 @@ describe.each(files)('%s', (file) => {
     for (const name of ours) expect(errors).toHaveProperty(name);
   });
 
-  it('calls handlers by the names of their files, and calls every handler', () => {
+  it('calls handlers by the names of their files', () => {
     const called = tasks.flatMap(([, { Arguments }]) =>
       Arguments?.FunctionName ? [Arguments.FunctionName.replace(/^\$\{|\}$/g, '')] : [],
     );
     const known = handlerFiles().map(pascal);
     for (const name of called) expect(known).toContain(name);
-    expect([...new Set(called)].sort()).toEqual(known.sort());
   });
 
   it('never retries an error of ours but the one that says to wait', () => {
@@ -138,4 +137,9 @@ describe.each(files)('%s', (file) => {
       .filter((name) => name.endsWith('Error'));
     expect([...new Set(retried)]).toEqual(['StackBusyError']);
   });
+});
+
+it('every handler is called by some state machine', () => {
+  const text = files.map((file) => readFileSync(join(folder, file), 'utf8')).join('\n');
+  for (const name of handlerFiles().map(pascal)) expect(text).toContain(`"\${${name}}"`);
 });

@@ -6,11 +6,12 @@ import {
   paginateListStackResources,
   type Stack,
 } from '@aws-sdk/client-cloudformation';
-import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   DescribeExecutionCommand,
+  GetExecutionHistoryCommand,
   ListExecutionsCommand,
   SFNClient,
   StartExecutionCommand,
@@ -161,13 +162,42 @@ export async function readArtifact(key: string): Promise<string> {
   return (await Body?.transformToString()) ?? '';
 }
 
+const lockKey = (stackName: string) => ({ pk: { S: `stack#${stackName}` }, sk: { S: 'lock' } });
+
+/** The execution that holds the lock of a stack, or undefined where nobody does. */
+export async function lockOwner(stackName: string): Promise<string | undefined> {
+  const { Item } = await dynamodb.send(
+    new GetItemCommand({ TableName: pipeline.ReleasesTable, Key: lockKey(stackName), ConsistentRead: true }),
+  );
+  return Item?.['owner']?.S;
+}
+
+/** Says in the lock of a stack that it could not be brought back. */
+export async function markStuck(stackName: string, lock: Record<string, string>): Promise<void> {
+  const values = Object.entries(lock).map(([name, value]) => [name, { S: value }] as const);
+  const Item = { ...lockKey(stackName), ...Object.fromEntries(values) };
+  await dynamodb.send(new PutItemCommand({ TableName: pipeline.ReleasesTable, Item }));
+}
+
+/** Waits until an execution enters a state. */
+export async function entered(arn: string, state: string): Promise<void> {
+  await until(`${state} of ${arn}`, async () => {
+    const { events = [] } = await sfn.send(
+      new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
+    );
+    return (
+      events.some(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name === state) || undefined
+    );
+  });
+}
+
 /** The releases of a stack as the table has them, oldest first. */
 export async function records(stackName: string): Promise<Record<string, string | undefined>[]> {
   const { Items = [] } = await dynamodb.send(
     new QueryCommand({
       TableName: pipeline.ReleasesTable,
-      KeyConditionExpression: 'pk = :pk',
-      ExpressionAttributeValues: { ':pk': { S: `stack#${stackName}` } },
+      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :release)',
+      ExpressionAttributeValues: { ':pk': { S: `stack#${stackName}` }, ':release': { S: 'release#' } },
     }),
   );
   return Items.map((item) =>

@@ -104,6 +104,31 @@ def handler(event, context):
   });
 });
 
+describe('the newest releases', () => {
+  it('of pandas, numpy, scipy, scikit-learn and boto3 build and pass', async () => {
+    const app = `import boto3
+import numpy as np
+import pandas as pd
+import scipy.stats
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+
+def handler(event, context):
+    n = event["n"]
+    frame = pd.DataFrame({"x": np.arange(40.0), "y": np.arange(40.0) * n})
+    model = make_pipeline(StandardScaler(), RandomForestRegressor(n_estimators=5, random_state=0)).fit(frame[["x"]], frame["y"])
+    client = boto3.client("s3")
+    slope = scipy.stats.linregress(frame["x"], frame["y"]).slope
+    inverse = np.linalg.inv(np.eye(3) * n)
+    return {"ok": bool(model.predict(frame[["x"]])[0] >= 0 and abs(slope - n) < 1e-9 and client and inverse[0, 0] > 0)}
+`;
+    const built = await build('pandas\nnumpy\nscipy\nscikit-learn\nboto3\n', app);
+    expect(built.layer.bytes).toBeLessThan(0.6 * built.layer.installedBytes);
+  });
+});
+
 describe('other targets', () => {
   it('arm64: rules and the loader decide alone, and every library is for arm64', async () => {
     const { layer, steps } = await build(

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { deployableTemplate } from '../../../core/release/deployable.ts';
 import { mismatch } from '../../../core/release/expect.ts';
+import { decideLock, executionLink } from '../../../core/release/lock.ts';
 import { errorLines } from '../../../core/release/log-errors.ts';
 import { alarmNames, alarmsOf, dashboardBody } from '../../../core/release/observability.ts';
 import { probeName } from '../../../core/release/probe.ts';
@@ -163,6 +164,45 @@ describe('a template whose functions fetch what was removed', () => {
   });
 });
 
+describe('the lock of a stack', () => {
+  const release = {
+    id: '20260101t000000000z-00000000',
+    stackName: 'shop',
+    source: { bucket: 'buc', key: 'k' },
+    parameters: {},
+    rollback: true,
+    startedAt: '2026-01-01T00:00:00.000Z',
+  };
+  const lock = { owner: 'arn:aws:states:eu-west-1:1:execution:m:e', release, claim: 'c' };
+
+  it.each([
+    ['RUNNING', true, 'held'],
+    ['RUNNING', false, 'held'],
+    ['PENDING_REDRIVE', true, 'held'],
+    ['ABORTED', true, 'unfinished'],
+    ['TIMED_OUT', true, 'unfinished'],
+    ['FAILED', true, 'unfinished'],
+    [undefined, true, 'unfinished'],
+    ['ABORTED', false, 'take-over'],
+    [undefined, false, 'take-over'],
+  ])('held by an execution that is %s, with a snapshot: %s, is %s', (status, hasSnapshot, decision) => {
+    expect(decideLock(lock, status, hasSnapshot)).toBe(decision);
+    expect(decideLock({ ...lock, stuck: 'why' }, status, hasSnapshot)).toBe('stuck');
+  });
+
+  it('of a release that wanted no rollback is taken over as it is', () => {
+    expect(decideLock({ ...lock, release: { ...release, rollback: false } }, 'ABORTED', true)).toBe(
+      'take-over',
+    );
+  });
+
+  it('leads to its holder', () => {
+    expect(executionLink(lock.owner)).toBe(
+      'https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:aws:states:eu-west-1:1:execution:m:e',
+    );
+  });
+});
+
 describe('names', () => {
   it.each([
     ['projects/shop.zip', 'shop'],
@@ -201,6 +241,8 @@ describe('the input of an execution', () => {
       source: { bucket: 'buc', key: 'k' },
       parameters: {},
       rollback: true,
+      whenLocked: 'refuse',
+      unlock: false,
     });
     expect(startSchema.safeParse({ source: { bucket: 'buc', key: 'k' }, stack: 'x' }).success).toBe(false);
     expect(startSchema.safeParse({}).success).toBe(false);

@@ -1,0 +1,98 @@
+import {
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { DescribeExecutionCommand, ExecutionDoesNotExist, type SFNClient } from '@aws-sdk/client-sfn';
+import { type Lock, lockSchema } from '../../core/release/lock.ts';
+import type { Release } from '../../core/release/release.ts';
+
+const keyOf = (stackName: string) => ({ pk: { S: `stack#${stackName}` }, sk: { S: 'lock' } });
+
+/** The lock of each stack, in the releases table. Every change is conditional on what was read: of ten at once one wins. */
+export class StackLock {
+  constructor(
+    private readonly dynamodb: DynamoDBClient,
+    private readonly table: string,
+    private readonly sfn: SFNClient,
+  ) {}
+
+  async read(stackName: string): Promise<Lock | undefined> {
+    const { Item } = await this.dynamodb.send(
+      new GetItemCommand({ TableName: this.table, Key: keyOf(stackName), ConsistentRead: true }),
+    );
+    if (!Item) return undefined;
+    return lockSchema.parse({
+      owner: Item['owner']?.S,
+      release: JSON.parse(Item['release']?.S ?? ''),
+      claim: Item['claim']?.S,
+      stuck: Item['stuck']?.S,
+    });
+  }
+
+  /** @returns whether it is ours now; a retry of the execution that holds it goes on. @param instead the holder that gives way */
+  async take(lock: Lock, instead?: string): Promise<boolean> {
+    const { owner, release, claim } = lock;
+    const command = new PutItemCommand({
+      TableName: this.table,
+      Item: {
+        ...keyOf(release.stackName),
+        owner: { S: owner },
+        release: { S: JSON.stringify(release) },
+        releaseId: { S: release.id },
+        claim: { S: claim },
+      },
+      ConditionExpression: 'attribute_not_exists(pk) OR #owner = :me OR #owner = :instead',
+      ExpressionAttributeNames: { '#owner': 'owner' },
+      ExpressionAttributeValues: { ':me': { S: owner }, ':instead': { S: instead ?? owner } },
+    });
+    return conditionally(this.dynamodb.send(command));
+  }
+
+  /** Gives up the lock of a release; where another release has it, nothing happens. */
+  async free(release: Release): Promise<void> {
+    const command = new DeleteItemCommand({
+      TableName: this.table,
+      Key: keyOf(release.stackName),
+      ConditionExpression: 'releaseId = :id',
+      ExpressionAttributeValues: { ':id': { S: release.id } },
+    });
+    await conditionally(this.dynamodb.send(command));
+  }
+
+  /** Keeps the lock until a human has mended the stack. */
+  async keep(release: Release, why: string): Promise<void> {
+    const command = new UpdateItemCommand({
+      TableName: this.table,
+      Key: keyOf(release.stackName),
+      UpdateExpression: 'SET stuck = :why',
+      ConditionExpression: 'releaseId = :id',
+      ExpressionAttributeValues: { ':id': { S: release.id }, ':why': { S: why } },
+    });
+    await conditionally(this.dynamodb.send(command));
+  }
+
+  /** State of an execution, or undefined where Step Functions does not know it (any more). */
+  async statusOf(executionArn: string): Promise<string | undefined> {
+    try {
+      return (await this.sfn.send(new DescribeExecutionCommand({ executionArn }))).status;
+    } catch (error) {
+      if (error instanceof ExecutionDoesNotExist) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Whether the condition of a write held. */
+async function conditionally(sent: Promise<unknown>): Promise<boolean> {
+  try {
+    await sent;
+    return true;
+  } catch (error) {
+    if (error instanceof ConditionalCheckFailedException) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
+import { z } from 'zod';
+import { StackBusyError, StackLockedError } from '../core/errors.ts';
+import { executionLink } from '../core/release/lock.ts';
+import {
+  type Release,
+  releaseSchema,
+  stackNameOf,
+  stackNameSchema,
+  startSchema,
+} from '../core/release/release.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
+import { StackLock } from './lib/stack-lock.ts';
+
+const inputSchema = z.object({
+  /** A person names the stack, the rule the execution that was stopped. */
+  start: z.union([
+    z.strictObject({ stackName: stackNameSchema }),
+    z.strictObject({ executionArn: z.string() }),
+  ]),
+  /** ARN of this execution. */
+  execution: z.string(),
+});
+
+interface Clients {
+  sfn: SFNClient;
+  lock: StackLock;
+}
+
+interface Output {
+  /** The release that was stopped before it ended; null where there is none, and so nothing to bring back. */
+  release: Release | null;
+  /** How the execution that carried it ended. */
+  ended: string;
+}
+
+const NOTHING: Output = { release: null, ended: '' };
+
+/** The stack that an execution of the deploy machine was started for. */
+async function stackOf(sfn: SFNClient, executionArn: string): Promise<string | undefined> {
+  const { input = '{}' } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
+  const start = startSchema.safeParse(JSON.parse(input));
+  return start.success ? stackNameOf(start.data) : undefined;
+}
+
+/**
+ * Takes over the lock of an execution that ended without giving it up. Asked again, it answers the same.
+ * @throws StackLockedError while the holder lives; StackBusyError where another one was faster
+ */
+export async function takeLock(
+  { start, execution }: z.output<typeof inputSchema>,
+  { sfn, lock }: Clients,
+): Promise<Output> {
+  const stopped = 'executionArn' in start ? start.executionArn : undefined;
+  const stackName = 'stackName' in start ? start.stackName : await stackOf(sfn, start.executionArn);
+  const held = stackName === undefined ? undefined : await lock.read(stackName);
+  if (!held) return NOTHING;
+  if (held.owner === execution) return { release: held.release, ended: 'stopped' };
+  if (stopped !== undefined && held.owner !== stopped) return NOTHING;
+  const status = await lock.statusOf(held.owner);
+  if (status === 'RUNNING' || status === 'PENDING_REDRIVE')
+    throw new StackLockedError(
+      `release ${held.release.id} of stack ${stackName} (${executionLink(held.owner)}) is running and brings the stack back by itself if it fails; stop it first if it must end now`,
+    );
+  if (!(await lock.take({ ...held, owner: execution }, held.owner)))
+    throw new StackBusyError(`stack ${stackName} was taken over by another execution`);
+  return { release: releaseSchema.parse(held.release), ended: status ?? 'unknown' };
+}
+
+export const handler = lambdaHandler('TakeLock', inputSchema, (input) => {
+  const sfn = new SFNClient();
+  return takeLock(input, { sfn, lock: new StackLock(new DynamoDBClient(), setting('RELEASES_TABLE'), sfn) });
+});

@@ -1,0 +1,69 @@
+import { Aws, type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions';
+import { NagSuppressions } from 'cdk-nag';
+import { Construct } from 'constructs';
+import { grant, type Permission } from './handler-function.ts';
+import { readText, stateMachineFile } from './paths.ts';
+
+export interface MachineProps {
+  /** Name of the ASL file in state-machines/. */
+  file: string;
+  comment: string;
+  /** Values of the ${…} in the ASL file. */
+  substitutions: Record<string, string>;
+  permissions: Permission[];
+  timeout: Duration;
+}
+
+/** The name of a state machine: executions must be known before there is a machine, by those who ask for them. */
+export const machineName = (file: string): string => `${Aws.STACK_NAME}-${file}`;
+
+/** All executions of a state machine. */
+export const executionsOf = (file: string): string =>
+  `arn:${Aws.PARTITION}:states:${Aws.REGION}:${Aws.ACCOUNT_ID}:execution:${machineName(file)}:*`;
+
+/** A state machine from its ASL file, with a role and a log group of its own. */
+export class Machine extends Construct {
+  readonly machine: StateMachine;
+
+  constructor(scope: Construct, id: string, props: MachineProps) {
+    super(scope, id);
+    const { file, comment, substitutions, permissions, timeout } = props;
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('states.amazonaws.com'),
+      description: `What the ${file} state machine may do`,
+    });
+    grant(role, permissions);
+    this.machine = new StateMachine(this, 'Machine', {
+      stateMachineName: machineName(file),
+      comment,
+      stateMachineType: StateMachineType.STANDARD,
+      definitionBody: DefinitionBody.fromString(readText(stateMachineFile(file))),
+      definitionSubstitutions: substitutions,
+      role,
+      timeout,
+      tracingEnabled: true,
+      logs: {
+        destination: new LogGroup(this, 'Logs', {
+          retention: RetentionDays.ONE_MONTH,
+          removalPolicy: RemovalPolicy.DESTROY,
+        }),
+        level: LogLevel.ALL,
+        includeExecutionData: true,
+      },
+    });
+    NagSuppressions.addResourceSuppressions(
+      role,
+      [
+        {
+          id: 'AwsSolutions-IAM5',
+          reason:
+            'Log deliveries and X-Ray segments have no resource to name (Step Functions developer guide).',
+        },
+      ],
+      true,
+    );
+  }
+}

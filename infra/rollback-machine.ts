@@ -1,0 +1,72 @@
+import { Duration } from 'aws-cdk-lib';
+import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import { SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { Topic } from 'aws-cdk-lib/aws-sns';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import { NagSuppressions } from 'cdk-nag';
+import { Construct } from 'constructs';
+import type { Handlers } from './handlers.ts';
+import { Machine } from './machine.ts';
+
+export interface RollbackMachineProps {
+  handlers: Handlers;
+  topic: Topic;
+  /** Whose executions are brought back when they are stopped. */
+  deploy: StateMachine;
+}
+
+/** States of the rollback machine that are handlers. */
+const STATES = ['TakeLock', 'Restore', 'RecordRelease'];
+
+/** Brings back what an execution has left that was stopped or ran out of time: no Catch runs then. */
+export class RollbackMachine extends Construct {
+  readonly machine: StateMachine;
+
+  constructor(scope: Construct, id: string, { handlers, topic, deploy }: RollbackMachineProps) {
+    super(scope, id);
+    const functions = STATES.map((state) => [state, handlers.arnOf(state)] as const);
+    this.machine = new Machine(this, 'Rollback', {
+      file: 'rollback',
+      comment: 'Brings a stack back to where it was before a release that was stopped',
+      substitutions: { ...Object.fromEntries(functions), Topic: topic.topicArn },
+      permissions: [
+        { actions: ['lambda:InvokeFunction'], resources: functions.map(([, arn]) => arn) },
+        { actions: ['sns:Publish'], resources: [topic.topicArn] },
+      ],
+      timeout: Duration.hours(2),
+    }).machine;
+    this.startWhenStopped(deploy);
+  }
+
+  private startWhenStopped(deploy: StateMachine): void {
+    const role = new Role(this, 'StoppedRole', {
+      assumedBy: new ServicePrincipal('events.amazonaws.com'),
+      description: 'Starts the rollback state machine for a stopped release',
+    });
+    const lost = new Queue(this, 'LostStops', {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    NagSuppressions.addResourceSuppressions(lost, [
+      { id: 'AwsSolutions-SQS3', reason: 'This is itself the dead-letter queue.' },
+    ]);
+    new Rule(this, 'Stopped', {
+      description: 'Brings back what a stopped release has changed',
+      eventPattern: {
+        source: ['aws.states'],
+        detailType: ['Step Functions Execution Status Change'],
+        detail: { stateMachineArn: [deploy.stateMachineArn], status: ['ABORTED', 'TIMED_OUT'] },
+      },
+      targets: [
+        new SfnStateMachine(this.machine, {
+          role,
+          deadLetterQueue: lost,
+          input: RuleTargetInput.fromObject({ executionArn: EventField.fromPath('$.detail.executionArn') }),
+        }),
+      ],
+    });
+  }
+}

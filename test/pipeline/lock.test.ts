@@ -1,0 +1,177 @@
+import { ListExecutionsCommand, StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { describe, expect, it } from 'vitest';
+import {
+  ended,
+  entered,
+  get,
+  lockOwner,
+  markStuck,
+  pipeline,
+  records,
+  release,
+  sfn,
+  start,
+  stateOf,
+  until,
+  upload,
+} from '../support/aws.ts';
+import { changed, projectZip } from '../support/project.ts';
+
+const stop = (arn: string) => sfn.send(new StopExecutionCommand({ executionArn: arn }));
+const outcomes = async (stack: string) => (await records(stack)).map(({ outcome }) => outcome);
+/** Waits until nobody holds the lock of a stack. */
+const free = (stack: string) =>
+  until(`the lock of ${stack} to be free`, async () =>
+    (await lockOwner(stack)) === undefined ? true : undefined,
+  );
+
+/** Starts a release of the base project, changed or not, without waiting for it. */
+async function begin(stackName: string, zip: Buffer, more: object = {}): Promise<string> {
+  return start({ source: await upload(`uploads/${stackName}.zip`, zip), stackName, ...more });
+}
+
+describe('one release at a time', () => {
+  it('of ten starts at once one runs; the others are refused with its link, and change nothing', async () => {
+    const zip = await projectZip();
+    const source = await upload('uploads/ten.zip', zip);
+    const arns = await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        start({ source, stackName: 'ten', idempotencyKey: `ten-${index}` }),
+      ),
+    );
+    const ends = await Promise.all(arns.map(ended));
+    const winners = ends.filter(({ status }) => status === 'SUCCEEDED');
+    expect(winners).toHaveLength(1);
+    const refused = ends.filter(({ error }) => error === 'StackLockedError');
+    expect(refused).toHaveLength(9);
+    for (const { message } of refused) expect(message).toContain(`executions/details/${winners[0]?.arn}`);
+    expect(await outcomes('ten')).toEqual(['RELEASED']);
+    expect(await lockOwner('ten')).toBeUndefined();
+  });
+
+  it('a second one waits, where its input says so', async () => {
+    const first = await begin('waits', await projectZip());
+    await entered(first, 'Resolve');
+    const second = await begin(
+      'waits',
+      await projectZip(changed('functions/hello/app.py', '"version": 1', '"version": 2')),
+      {
+        whenLocked: 'wait',
+      },
+    );
+    const ends = await Promise.all([first, second].map(ended));
+    expect(ends.map(({ status, message }) => [status, message])).toEqual([
+      ['SUCCEEDED', ''],
+      ['SUCCEEDED', ''],
+    ]);
+    expect(await get('waits', '/hello')).toMatchObject({ body: { version: 2 } });
+  });
+
+  it('a stack that could not be brought back is not touched until a human has said that it is mended', async () => {
+    await markStuck('stuck', {
+      owner: `${pipeline.DeployMachine.replace(':stateMachine:', ':execution:')}:gone`,
+      releaseId: '20260101t000000000z-00000000',
+      release: JSON.stringify({
+        id: '20260101t000000000z-00000000',
+        stackName: 'stuck',
+        source: { bucket: 'buc', key: 'k' },
+        parameters: {},
+        rollback: true,
+        startedAt: '2026-01-01T00:00:00.000Z',
+      }),
+      claim: 'other',
+      stuck: 'resource Table could not be deleted',
+    });
+    const refused = await release('stuck', await projectZip());
+    expect(refused.error).toBe('StackLockedError');
+    expect(refused.message).toMatch(
+      /could not be brought back: resource Table could not be deleted.*"unlock": true/,
+    );
+    const mended = await release('stuck', await projectZip(), { unlock: true });
+    expect(mended.status, mended.message).toBe('SUCCEEDED');
+    expect(await lockOwner('stuck')).toBeUndefined();
+  });
+});
+
+describe('a release that a human stops', () => {
+  it('before it has changed anything leaves nothing, and the next one begins', async () => {
+    const arn = await begin('stopped', await projectZip());
+    await entered(arn, 'Resolve');
+    await stop(arn);
+    await free('stopped');
+    expect(await stateOf('stopped')).toEqual({ exists: false });
+    expect(await outcomes('stopped')).toEqual(['ROLLED_BACK']);
+    const next = await release('stopped', await projectZip());
+    expect(next.status, next.message).toBe('SUCCEEDED');
+  });
+
+  it.each([
+    'Plan',
+    'ValidateSizes',
+    'Snapshot',
+    'DeployLayers',
+    'ProbeImports',
+    'CreateChangeSet',
+    'ExecuteChangeSet',
+    'AwaitStack',
+    'SmokeTest',
+  ])('in %s is brought back: the stack is as before, and answers as before', async (state) => {
+    const stack = `stopped-in-${state}`;
+    const first = await release(stack, await projectZip());
+    expect(first.status, first.message).toBe('SUCCEEDED');
+    const before = await stateOf(stack);
+    const arn = await begin(
+      stack,
+      await projectZip(changed('functions/hello/app.py', '"version": 1', '"version": 2')),
+      {
+        parameters: { Greeting: 'hello' },
+      },
+    );
+    await entered(arn, state);
+    await stop(arn);
+    await free(stack);
+    expect(await stateOf(stack)).toEqual(before);
+    expect(await get(stack, '/hello')).toMatchObject({ body: { version: 1 } });
+    expect(await outcomes(stack)).toEqual(['RELEASED', 'ROLLED_BACK']);
+  });
+
+  it('of a stack that was not there before is removed', async () => {
+    const arn = await begin('first-stopped', await projectZip());
+    await entered(arn, 'SmokeTest');
+    await stop(arn);
+    await free('first-stopped');
+    expect(await stateOf('first-stopped')).toEqual({ exists: false });
+  });
+});
+
+describe('the rollback machine, by hand', () => {
+  const rollback = async (input: object) => {
+    const { executionArn = '' } = await sfn.send(
+      new StartExecutionCommand({ stateMachineArn: pipeline.RollbackMachine, input: JSON.stringify(input) }),
+    );
+    return ended(executionArn);
+  };
+
+  it('does nothing where nothing was stopped, and leaves a running release alone', async () => {
+    expect((await rollback({ stackName: 'never-there' })).output).toEqual({ nothingToDo: true });
+    const arn = await begin('running', await projectZip());
+    await entered(arn, 'Resolve');
+    const refused = await rollback({ stackName: 'running' });
+    expect(refused.error).toBe('StackLockedError');
+    expect(refused.message).toContain('is running');
+    expect((await ended(arn)).status).toBe('SUCCEEDED');
+  });
+
+  it('refuses what is no stack', async () => {
+    const { error } = await rollback({ stackName: '../x' });
+    expect(error).toBe('InvalidInputError');
+  });
+
+  it('has failed for nobody', async () => {
+    const { executions = [] } = await sfn.send(
+      new ListExecutionsCommand({ stateMachineArn: pipeline.RollbackMachine, statusFilter: 'FAILED' }),
+    );
+    // The two refusals above.
+    expect(executions).toHaveLength(2);
+  });
+});
