@@ -53,6 +53,8 @@ export class StackLockedError extends failure('StackLockedError', 2) {}
 export class BuildFailedError extends failure('BuildFailedError', 1) {}
 /** CloudFormation refused the change set. */
 export class ChangeSetFailedError extends failure('ChangeSetFailedError', 1) {}
+/** The change set would delete or replace a resource that holds data. */
+export class StatefulChangeError extends failure('StatefulChangeError', 1) {}
 /** CloudFormation could not carry the change set out, and has rolled it back. */
 export class StackUpdateFailedError extends failure('StackUpdateFailedError', 1) {}
 /** The stack, or its change set, is still at work: the state machine waits and asks again. */

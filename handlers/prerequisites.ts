@@ -149,6 +149,7 @@ export async function prerequisites(
     source: { bucket, key, ...(versionId ? { versionId } : {}) },
     parameters: start.parameters,
     rollback: start.rollback,
+    allowDataLoss: start.allowDataLoss,
     startedAt: new Date(execution.startedAt).toISOString(),
   };
   const claimed = start.idempotencyKey ?? `s3://${bucket}/${key}?versionId=${versionId ?? 'null'}`;

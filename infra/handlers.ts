@@ -169,8 +169,11 @@ export class Handlers extends Construct {
       },
       ExecuteChangeSet: {
         file: 'execute-change-set',
-        environment: {},
-        permissions: [onStacks('DescribeChangeSet', 'ExecuteChangeSet', 'DeleteChangeSet')],
+        environment: bucket,
+        permissions: [
+          ...read('releases'),
+          onStacks('DescribeChangeSet', 'ExecuteChangeSet', 'DeleteChangeSet'),
+        ],
       },
       AwaitStack: {
         file: 'await-stack',

@@ -84,6 +84,13 @@ export const configSchema = z.strictObject({
   botocore: z
     .strictObject({ keep: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]) })
     .default({ keep: [] }),
+  /** Resources with data, by logical id or type, that no release may delete or replace, beside those of core/release/stateful.ts. */
+  protect: z
+    .array(
+      z.string().regex(/^([A-Za-z0-9]{1,255}|[A-Za-z0-9]+(::[A-Za-z0-9]+){1,3})$/, 'a logical id or a type'),
+    )
+    .max(200)
+    .default([]),
   smoke: z.strictObject({ endpoints: z.array(endpoint).max(50).default([]) }).default({ endpoints: [] }),
 });
 

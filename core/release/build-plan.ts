@@ -65,6 +65,8 @@ export const buildPlanSchema = z.object({
     functions: z.record(z.string(), z.int()),
     total: z.int(),
   }),
+  /** Logical ids and types of resources whose data no release may end, beside those that always hold data. */
+  protect: z.array(z.string()),
   endpoints: z.array(
     z.object({ get: z.string(), status: z.int(), body: z.unknown().optional(), api: z.string().optional() }),
   ),

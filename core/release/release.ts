@@ -26,6 +26,11 @@ export const startSchema = z.strictObject({
   rollback: z.boolean().default(true),
   /** One run a key. @default the object's version */
   idempotencyKey: z.string().min(1).max(200).optional(),
+  /** Logical ids of resources with data that this release may delete or replace. @default none */
+  allowDataLoss: z
+    .array(z.string().regex(/^[A-Za-z0-9]{1,255}$/))
+    .max(100)
+    .default([]),
   /** What to do while another execution releases the stack. @default refuse */
   whenLocked: z.enum(['refuse', 'wait']).default('refuse'),
   /** Starts though a release before could not be brought back: only after the stack has been mended. @default false */
@@ -39,6 +44,8 @@ export const releaseSchema = z.object({
   source: sourceSchema.extend({ versionId: z.string().optional() }),
   parameters: z.record(z.string(), z.string()),
   rollback: z.boolean(),
+  /** Logical ids of resources with data that it may delete or replace. */
+  allowDataLoss: z.array(z.string()).default([]),
   startedAt: z.iso.datetime(),
 });
 

@@ -11,6 +11,7 @@ import {
   type Tag,
 } from '@aws-sdk/client-cloudformation';
 import { ChangeSetFailedError } from '../../core/errors.ts';
+import type { ResourceChange } from '../../core/release/stateful.ts';
 import { type Patience, poll } from './poll.ts';
 
 export interface ChangeSet {
@@ -56,14 +57,45 @@ export async function createSet(cloudformation: CloudFormationClient, set: Chang
   }
 }
 
+/** What a change set would do to each resource. */
+async function changesIn(
+  cloudformation: CloudFormationClient,
+  id: { StackName: string; ChangeSetName: string },
+): Promise<ResourceChange[]> {
+  const found: ResourceChange[] = [];
+  for (let NextToken: string | undefined, first = true; first || NextToken !== undefined; first = false) {
+    const page = await cloudformation.send(new DescribeChangeSetCommand({ ...id, NextToken }));
+    for (const { ResourceChange: change } of page.Changes ?? []) {
+      const {
+        LogicalResourceId = '',
+        ResourceType = '',
+        Action = '',
+        Replacement,
+        PolicyAction,
+      } = change ?? {};
+      found.push({
+        logicalId: LogicalResourceId,
+        type: ResourceType,
+        action: Action,
+        ...(Replacement ? { replacement: Replacement } : {}),
+        ...(PolicyAction ? { policyAction: PolicyAction } : {}),
+      });
+    }
+    NextToken = page.NextToken;
+  }
+  return found;
+}
+
 /**
  * Waits for a change set, then carries it out. Executing one twice does no harm: the second call finds it executed.
+ * @param check looks at what would change, and throws where it may not be carried out
  * @returns false when there is nothing to change
  * @throws ChangeSetFailedError with CloudFormation's reason; StackBusyError while CloudFormation is at work
  */
 export async function executeSet(
   cloudformation: CloudFormationClient,
   { stackName, name }: Pick<ChangeSet, 'stackName' | 'name'>,
+  check: (changes: readonly ResourceChange[]) => void = () => {},
   patience?: Patience,
 ): Promise<boolean> {
   const id = { StackName: stackName, ChangeSetName: name };
@@ -85,6 +117,7 @@ export async function executeSet(
     );
   }
   if (set.ExecutionStatus === 'AVAILABLE') {
+    check(await changesIn(cloudformation, id));
     await cloudformation.send(new ExecuteChangeSetCommand({ ...id, ClientRequestToken: name }));
   }
   return true;

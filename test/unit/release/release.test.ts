@@ -11,6 +11,7 @@ import { failureMessage } from '../../../core/release/record.ts';
 import { releaseId, stackNameOfKey, startSchema } from '../../../core/release/release.ts';
 import { restoreStep, type Snapshot } from '../../../core/release/snapshot.ts';
 import { stagesOf, stageUrl } from '../../../core/release/stack-resources.ts';
+import { endangered } from '../../../core/release/stateful.ts';
 
 describe('what a smoke test expects', () => {
   it('is met by everything that holds at least it', () => {
@@ -164,6 +165,37 @@ describe('a template whose functions fetch what was removed', () => {
   });
 });
 
+describe('a change that would end data', () => {
+  const table = { logicalId: 'Orders', type: 'AWS::DynamoDB::Table' };
+  it.each([
+    [{ ...table, action: 'Remove', policyAction: 'Delete' }, 'delete Orders (AWS::DynamoDB::Table)'],
+    [{ ...table, action: 'Remove' }, 'delete Orders (AWS::DynamoDB::Table)'],
+    [{ ...table, action: 'Remove', policyAction: 'Snapshot' }, 'delete Orders (AWS::DynamoDB::Table)'],
+    [
+      { ...table, action: 'Modify', replacement: 'True', policyAction: 'ReplaceAndDelete' },
+      'replace Orders (AWS::DynamoDB::Table)',
+    ],
+    [
+      { ...table, action: 'Modify', replacement: 'Conditional' },
+      'perhaps replace Orders (AWS::DynamoDB::Table)',
+    ],
+    [{ logicalId: 'Mine', type: 'Custom::Store', action: 'Remove' }, 'delete Mine (Custom::Store)'],
+    [
+      { logicalId: 'Other', type: 'AWS::Lambda::Function', action: 'Remove' },
+      'delete Other (AWS::Lambda::Function)',
+    ],
+    [{ ...table, action: 'Remove', policyAction: 'Retain' }, undefined],
+    [{ ...table, action: 'Modify', replacement: 'True', policyAction: 'ReplaceAndRetain' }, undefined],
+    [{ ...table, action: 'Modify', replacement: 'False' }, undefined],
+    [{ ...table, action: 'Add' }, undefined],
+    [{ logicalId: 'Fn', type: 'AWS::Lambda::Function', action: 'Remove' }, undefined],
+    [{ logicalId: 'Allowed', type: 'AWS::S3::Bucket', action: 'Remove' }, undefined],
+  ])('%j: %s', (change, says) => {
+    const found = endangered([change], ['Custom::Store', 'Other'], ['Allowed']);
+    expect(found).toEqual(says === undefined ? [] : [says]);
+  });
+});
+
 describe('the lock of a stack', () => {
   const release = {
     id: '20260101t000000000z-00000000',
@@ -171,6 +203,7 @@ describe('the lock of a stack', () => {
     source: { bucket: 'buc', key: 'k' },
     parameters: {},
     rollback: true,
+    allowDataLoss: [],
     startedAt: '2026-01-01T00:00:00.000Z',
   };
   const lock = { owner: 'arn:aws:states:eu-west-1:1:execution:m:e', release, claim: 'c' };
@@ -241,6 +274,7 @@ describe('the input of an execution', () => {
       source: { bucket: 'buc', key: 'k' },
       parameters: {},
       rollback: true,
+      allowDataLoss: [],
       whenLocked: 'refuse',
       unlock: false,
     });

@@ -1,0 +1,69 @@
+/** One resource of a change set, as CloudFormation's DescribeChangeSet tells it. */
+export interface ResourceChange {
+  logicalId: string;
+  type: string;
+  /** Add, Modify, Remove, Import, Dynamic. */
+  action: string;
+  /** Of a Modify: True, False or Conditional. */
+  replacement?: string;
+  /** What becomes of the old resource: Delete, Retain, Snapshot, ReplaceAndDelete, ReplaceAndRetain, ReplaceAndSnapshot. */
+  policyAction?: string;
+}
+
+/** Types that hold what nobody can deploy again. */
+export const STATEFUL_TYPES: readonly string[] = [
+  'AWS::Backup::BackupVault',
+  'AWS::Cognito::IdentityPool',
+  'AWS::Cognito::UserPool',
+  'AWS::DocDB::DBCluster',
+  'AWS::DynamoDB::GlobalTable',
+  'AWS::DynamoDB::Table',
+  'AWS::EC2::Volume',
+  'AWS::ECR::Repository',
+  'AWS::EFS::FileSystem',
+  'AWS::ElastiCache::CacheCluster',
+  'AWS::ElastiCache::ReplicationGroup',
+  'AWS::Kinesis::Stream',
+  'AWS::KMS::Key',
+  'AWS::Logs::LogGroup',
+  'AWS::MSK::Cluster',
+  'AWS::Neptune::DBCluster',
+  'AWS::OpenSearchService::Domain',
+  'AWS::RDS::DBCluster',
+  'AWS::RDS::DBInstance',
+  'AWS::Redshift::Cluster',
+  'AWS::S3::Bucket',
+  'AWS::SecretsManager::Secret',
+  'AWS::SQS::Queue',
+  'AWS::Timestream::Table',
+];
+
+/**
+ * The resources whose data a change set would end, each with what it would do to it. A resource that CloudFormation
+ * keeps, or lets go of without deleting it, is in no danger. Pure.
+ * @param protectedToo logical ids, or types, that the project guards besides
+ * @param allowed logical ids that the input allows by name
+ */
+export function endangered(
+  changes: readonly ResourceChange[],
+  protectedToo: readonly string[],
+  allowed: readonly string[],
+): string[] {
+  const guards = new Set([...STATEFUL_TYPES, ...protectedToo]);
+  return changes
+    .filter(
+      ({ logicalId, type }) => (guards.has(type) || guards.has(logicalId)) && !allowed.includes(logicalId),
+    )
+    .filter(({ policyAction = '' }) => !policyAction.endsWith('Retain'))
+    .flatMap(({ logicalId, type, action, replacement }) => {
+      const what =
+        action === 'Remove'
+          ? 'delete'
+          : replacement === 'True'
+            ? 'replace'
+            : replacement === 'Conditional'
+              ? 'perhaps replace'
+              : undefined;
+      return what === undefined ? [] : [`${what} ${logicalId} (${type})`];
+    });
+}
