@@ -3,6 +3,7 @@ import { messageOf, PlimsollError } from '../core/errors.ts';
 import { buildCommand } from './commands/build.ts';
 import { deployCommand } from './commands/deploy-command.ts';
 import { layersCommand } from './commands/layers.ts';
+import { rollbackCommand } from './commands/rollback.ts';
 import { sizeCommand } from './commands/size.ts';
 import { runStep, STEPS, type Step } from './steps/step.ts';
 
@@ -13,7 +14,7 @@ const program = new Command('plimsoll')
   .description('Builds, trims, proves and ships the Python layers and functions of a SAM project')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-for (const command of [buildCommand(), layersCommand(), sizeCommand(), deployCommand()])
+for (const command of [buildCommand(), layersCommand(), sizeCommand(), deployCommand(), rollbackCommand()])
   program.addCommand(command.copyInheritedSettings(program));
 
 program

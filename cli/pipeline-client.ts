@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import { DynamoDBClient, GetItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   DescribeExecutionCommand,
@@ -11,7 +13,10 @@ import type { z } from 'zod';
 import { messageOf, PrerequisiteError } from '../core/errors.ts';
 import { type PipelineOutputs, pipelineOutputsSchema } from '../core/release/pipeline-outputs.ts';
 import type { HistoryEvent } from '../core/release/progress.ts';
+import { type ReleaseRecord, releaseRecordSchema } from '../core/release/record.ts';
 import type { Start, startSchema } from '../core/release/release.ts';
+
+const POLL_MS = 500;
 
 export interface ExecutionEnd {
   status: string;
@@ -24,6 +29,7 @@ export interface ExecutionEnd {
 export class PipelineClient {
   private readonly s3 = new S3Client();
   private readonly sfn = new SFNClient();
+  private readonly dynamodb = new DynamoDBClient();
 
   constructor(readonly outputs: PipelineOutputs) {}
 
@@ -66,6 +72,57 @@ export class PipelineClient {
       }),
     );
     return executionArn;
+  }
+
+  /** Lets the rollback machine bring a stack back. @returns ARN of the execution */
+  async startRollback(stackName: string): Promise<string> {
+    const { executionArn = '' } = await this.sfn.send(
+      new StartExecutionCommand({
+        stateMachineArn: this.outputs.RollbackMachine,
+        input: JSON.stringify({ stackName }),
+      }),
+    );
+    return executionArn;
+  }
+
+  /** Whether an execution holds the lock of a stack, alive or not. */
+  async isLocked(stackName: string): Promise<boolean> {
+    const Key = { pk: { S: `stack#${stackName}` }, sk: { S: 'lock' } };
+    const { Item } = await this.dynamodb.send(
+      new GetItemCommand({ TableName: this.outputs.ReleasesTable, Key, ConsistentRead: true }),
+    );
+    return Item !== undefined;
+  }
+
+  /** All releases of a stack, oldest first. */
+  async releases(stackName: string): Promise<ReleaseRecord[]> {
+    const found: ReleaseRecord[] = [];
+    const request = {
+      TableName: this.outputs.ReleasesTable,
+      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :release)',
+      ExpressionAttributeValues: { ':pk': { S: `stack#${stackName}` }, ':release': { S: 'release#' } },
+    };
+    for await (const { Items = [] } of paginateQuery({ client: this.dynamodb }, request)) {
+      for (const { sk, outcome, source, parameters } of Items)
+        found.push(
+          releaseRecordSchema.parse({
+            id: sk?.S?.slice('release#'.length),
+            outcome: outcome?.S,
+            source: JSON.parse(source?.S ?? 'null'),
+            parameters: JSON.parse(parameters?.S ?? '{}'),
+          }),
+        );
+    }
+    return found;
+  }
+
+  /** Waits until an execution has ended. */
+  async untilEnd(executionArn: string): Promise<ExecutionEnd> {
+    for (;;) {
+      const end = await this.describe(executionArn);
+      if (end.status !== 'RUNNING') return end;
+      await sleep(POLL_MS);
+    }
   }
 
   async history(executionArn: string): Promise<HistoryEvent[]> {

@@ -1,6 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import * as errors from '../core/errors.ts';
+import { failureClass } from '../core/error-names.ts';
+import { BuildFailedError } from '../core/errors.ts';
 import { buildFailureSchema, keys, releaseSchema } from '../core/release/release.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
@@ -50,13 +51,10 @@ export async function explainBuildFailure(
   const key = keys.failure(release, step);
   if (await bucket.head(key)) {
     const { name, message } = await bucket.readJson(key, buildFailureSchema);
-    const Named = (errors as Record<string, unknown>)[name] as (new (text: string) => Error) | undefined;
-    const known = typeof Named === 'function' && Named.prototype instanceof errors.PlimsollError;
-    throw known && Named
-      ? new Named(message)
-      : new errors.BuildFailedError(`build ${step}: ${name}: ${message}`);
+    const Named = failureClass(name);
+    throw Named ? new Named(message) : new BuildFailedError(`build ${step}: ${name}: ${message}`);
   }
-  throw new errors.BuildFailedError(fromRecord(step, error.Cause ?? error.Error ?? ''));
+  throw new BuildFailedError(fromRecord(step, error.Cause ?? error.Error ?? ''));
 }
 
 export const handler = lambdaHandler('ExplainBuildFailure', inputSchema, (input) =>

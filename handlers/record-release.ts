@@ -52,6 +52,7 @@ export async function recordRelease(
         outcome: { S: outcome },
         execution: { S: execution },
         source: { S: JSON.stringify(release.source) },
+        parameters: { S: JSON.stringify(release.parameters) },
         startedAt: { S: release.startedAt },
         ms: { N: String(ms) },
         ...(sizes ? { bytes: { N: String(sizes.total) }, zipped: { N: String(sizes.zipped) } } : {}),

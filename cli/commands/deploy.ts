@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import { Listr } from 'listr2';
 import { z } from 'zod';
 import { manifestSchema } from '../../core/build/manifest.ts';
-import { InvalidInputError } from '../../core/errors.ts';
+import { exitCodeOf } from '../../core/error-names.ts';
+import { AlreadyStartedError, InvalidInputError } from '../../core/errors.ts';
 import { loadProject } from '../../core/project/project.ts';
 import { buildPlanSchema } from '../../core/release/build-plan.ts';
 import { failureMessage } from '../../core/release/record.ts';
@@ -53,7 +54,7 @@ function parametersOf({ environment, bedrockModel, parameter }: DeployOptions): 
   };
 }
 
-function stackNameOf(option: string | undefined, configured: string | undefined): string {
+export function stackNameOf(option: string | undefined, configured: string | undefined): string {
   const name = option ?? configured;
   if (name === undefined)
     throw new InvalidInputError('which stack? Give --stack-name NAME, or stackName in plimsoll.yaml');
@@ -104,6 +105,72 @@ function timings(follower: Follower): { state: string; item?: string; status: st
   }));
 }
 
+interface Following {
+  json: boolean;
+  /** When the command began, by performance.now(). */
+  begin: number;
+  /** A path whose answer is shown at the end. */
+  get?: string | undefined;
+}
+
+/** Follows a release to its end and shows it. @returns the exit code */
+export async function followRelease(
+  executionArn: string,
+  { client, reachable }: Place,
+  { json, begin, get }: Following,
+): Promise<number> {
+  const follower = new Follower(client, executionArn);
+  const end = await watch(follower, json);
+  const ms = performance.now() - begin;
+  if (end.status !== 'SUCCEEDED') {
+    const message = failureMessage({ Error: end.error ?? end.status, Cause: end.cause ?? '' });
+    const name = end.error ?? end.status;
+    if (json)
+      console.log(
+        JSON.stringify({
+          status: end.status,
+          executionArn,
+          error: name,
+          message,
+          states: timings(follower),
+          ms: Math.round(ms),
+        }),
+      );
+    else console.error(`\n${red(`${name}: ${message}`)}\n\n${timingTable(follower.runs)}`);
+    return exitCodeOf(name);
+  }
+  const ended = JSON.parse(end.output ?? '{}') as { alreadyStarted?: boolean };
+  if (ended.alreadyStarted) throw new AlreadyStartedError('this has been done by another execution already');
+  const output = outputSchema.parse(ended);
+  const urls = Object.fromEntries(
+    Object.entries(output.outputs).map(([name, value]) => [name, reachable(value)]),
+  );
+  const { report, text } = await sizesOf(client, output.release);
+  if (json) {
+    console.log(
+      JSON.stringify({
+        status: end.status,
+        executionArn,
+        release: output.release,
+        outputs: urls,
+        sizes: report,
+        smoke: output.smoke,
+        states: timings(follower),
+        ms: Math.round(ms),
+      }),
+    );
+    return 0;
+  }
+  console.log(`\n${timingTable(follower.runs)}\n\n${text}\n`);
+  console.log(
+    green(`Released ${output.release.id} in ${duration(ms)}; ${output.smoke.length} smoke tests passed.`),
+  );
+  for (const [name, value] of Object.entries(urls)) console.log(`  ${name}: ${value}`);
+  const answer = await firstAnswer(Object.values(urls), get);
+  if (answer) console.log(`  ${answer}`);
+  return 0;
+}
+
 /** Hands a project to the pipeline and follows it. @returns the exit code */
 export async function deploy(options: DeployOptions, place: Place): Promise<number> {
   const { json } = options;
@@ -123,62 +190,15 @@ export async function deploy(options: DeployOptions, place: Place): Promise<numb
       json,
       `${bold(stackName)}: ${(zip.bytes / 1000).toFixed(0)} kB uploaded, execution ${executionArn}\n`,
     );
-    const follower = new Follower(client, executionArn);
-    const end = await watch(follower, json);
-    const ms = performance.now() - begin;
-    if (end.status !== 'SUCCEEDED') {
-      const message = failureMessage({ Error: end.error ?? end.status, Cause: end.cause ?? '' });
-      const name = end.error ?? end.status;
-      if (json)
-        console.log(
-          JSON.stringify({
-            status: end.status,
-            executionArn,
-            error: name,
-            message,
-            states: timings(follower),
-            ms: Math.round(ms),
-          }),
-        );
-      else console.error(`\n${red(`${name}: ${message}`)}\n\n${timingTable(follower.runs)}`);
-      return EXIT_TWO.test(name) ? 2 : 1;
-    }
-    const output = outputSchema.parse(JSON.parse(end.output ?? '{}'));
-    const urls = Object.fromEntries(
-      Object.entries(output.outputs).map(([name, value]) => [name, place.reachable(value)]),
-    );
-    const { report, text } = await sizesOf(client, output.release);
-    if (json) {
-      console.log(
-        JSON.stringify({
-          status: end.status,
-          executionArn,
-          release: output.release,
-          outputs: urls,
-          sizes: report,
-          smoke: output.smoke,
-          states: timings(follower),
-          ms: Math.round(ms),
-        }),
-      );
-      return 0;
-    }
-    console.log(`\n${timingTable(follower.runs)}\n\n${text}\n`);
-    console.log(
-      green(`Released ${output.release.id} in ${duration(ms)}; ${output.smoke.length} smoke tests passed.`),
-    );
-    for (const [name, value] of Object.entries(urls)) console.log(`  ${name}: ${value}`);
-    const answer = await firstAnswer(Object.values(urls), project.config.smoke.endpoints[0]?.get);
-    if (answer) console.log(`  ${answer}`);
-    return 0;
+    return await followRelease(executionArn, place, {
+      json,
+      begin,
+      get: project.config.smoke.endpoints[0]?.get,
+    });
   } finally {
     await rm(workdir, { recursive: true, force: true });
   }
 }
-
-/** Failures of the project or of the input, not of a check: they end with 2. */
-const EXIT_TWO =
-  /^(InvalidInput|Project|Template|UnsupportedProject|UnsafeArchive|Resolution|ToolMissing|Prerequisite|AlreadyStarted)Error$/;
 
 /** What the first endpoint that was tested answers now, when one of the stack's outputs is its address. */
 async function firstAnswer(values: readonly string[], get: string | undefined): Promise<string | undefined> {

@@ -1,32 +1,12 @@
-import { type ExecFileException, execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../local/paths.ts';
 import { get } from '../support/aws.ts';
+import { plimsoll } from '../support/command.ts';
 import { BASE, writeProject } from '../support/project.ts';
 
 const PROJECT = join(ROOT, 'examples', 'item-prediction');
-
-interface Result {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** The command line as a user has it, against the AWS of the environment. */
-function plimsoll(...args: string[]): Promise<Result> {
-  return new Promise((resolve) => {
-    const done = (error: ExecFileException | null, stdout: string, stderr: string) =>
-      resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
-    execFile(
-      process.execPath,
-      [join(ROOT, 'bin', 'plimsoll.mjs'), ...args],
-      { env: { ...process.env, NO_COLOR: '1' }, maxBuffer: 1e8 },
-      done,
-    );
-  });
-}
 
 interface Report {
   sizes: { total: number; artifacts: { name: string; bytes: number; zipped: number }[] };
