@@ -8,7 +8,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { buildPlanSchema } from '../core/release/build-plan.ts';
 import { type CodeLocation, deployableTemplate } from '../core/release/deployable.ts';
-import { keys, type Release, releaseSchema } from '../core/release/release.ts';
+import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { snapshotSchema } from '../core/release/snapshot.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { createSet } from './lib/change-set.ts';
@@ -29,9 +29,6 @@ interface Clients {
   roleArn: string;
   region: string;
 }
-
-/** Says on the stack which release it is. */
-const RELEASE_TAG = 'plimsoll:release';
 
 const templateSchema = z.record(z.string(), z.unknown());
 

@@ -13,12 +13,13 @@ import {
   DeleteDashboardsCommand,
   DescribeAlarmsCommand,
 } from '@aws-sdk/client-cloudwatch';
+import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { RollbackFailedError } from '../core/errors.ts';
 import { buildPlanSchema } from '../core/release/build-plan.ts';
 import { alarmNames, dashboardName } from '../core/release/observability.ts';
-import { keys, type Release, releaseSchema } from '../core/release/release.ts';
+import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { isBusy, restoreStep, type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
@@ -37,6 +38,8 @@ interface Clients {
   cloudformation: CloudFormationClient;
   cloudwatch: CloudWatchClient;
   bucket: ArtifactBucket;
+  dynamodb: DynamoDBClient;
+  table: string;
   roleArn: string;
   region: string;
 }
@@ -45,6 +48,10 @@ interface Output {
   /** What was done on the way back, in order; empty where the stack was as before. */
   steps: string[];
   status: string;
+  /** The release that runs again, whose smoke tests must pass now; null where nothing was changed, or nobody knows it. */
+  previous: Release | null;
+  /** ISO time from which on an error in the logs is one of what is back. */
+  since: string;
 }
 
 /** More steps than this lead nowhere. */
@@ -124,6 +131,19 @@ async function dropObservers(release: Release, snapshot: Snapshot, clients: Clie
   });
 }
 
+/** The release that the snapshot's tag names: what the stack was before, if that had passed its smoke tests. */
+async function previousOf(
+  release: Release,
+  { existed, tags }: Snapshot,
+  { dynamodb, table }: Clients,
+): Promise<Release | null> {
+  const id = tags.find(({ Key }) => Key === RELEASE_TAG)?.Value;
+  if (!existed || id === undefined) return null;
+  const Key = { pk: { S: `stack#${release.stackName}` }, sk: { S: `release#${id}` } };
+  const { Item } = await dynamodb.send(new GetItemCommand({ TableName: table, Key }));
+  return Item?.['outcome']?.S === 'RELEASED' ? { ...release, id } : null;
+}
+
 /** The snapshot of a release that was stopped, or null where it had not come that far. */
 async function findSnapshot(release: Release, bucket: ArtifactBucket): Promise<Snapshot | null> {
   const key = keys.snapshot(release);
@@ -162,7 +182,12 @@ export async function restore(
         : step === 'nothing';
     if (done) {
       if (snapshot) await dropObservers(release, snapshot, clients);
-      return { steps, status };
+      return {
+        steps,
+        status,
+        previous: steps.length > 0 && snapshot ? await previousOf(release, snapshot, clients) : null,
+        since: new Date().toISOString(),
+      };
     }
     if (step === 'stuck' || !snapshot) {
       const reasons = await failureReasons(cloudformation, release.stackName, new Date(release.startedAt));
@@ -187,6 +212,8 @@ export const handler = lambdaHandler('Restore', inputSchema, (input) =>
     cloudformation: new CloudFormationClient(),
     cloudwatch: new CloudWatchClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+    dynamodb: new DynamoDBClient(),
+    table: setting('RELEASES_TABLE'),
     roleArn: setting('CLOUDFORMATION_ROLE_ARN'),
     region: setting('AWS_REGION'),
   }),

@@ -234,10 +234,11 @@ export class Handlers extends Construct {
       },
       Restore: {
         file: 'restore',
-        environment: { ...bucket, ...deployRole },
+        environment: { ...bucket, ...table, ...deployRole },
         timeout: Duration.minutes(3),
         permissions: [
           ...read('releases'),
+          onTable('GetItem'),
           onStacks(
             'DescribeStacks',
             'DescribeStackEvents',

@@ -18,7 +18,7 @@ export interface RollbackMachineProps {
 }
 
 /** States of the rollback machine that are handlers. */
-const STATES = ['TakeLock', 'Restore', 'RecordRelease'];
+const STATES = ['TakeLock', 'Restore', 'SmokeTest', 'RecordRelease'];
 
 /** Brings back what an execution has left that was stopped or ran out of time: no Catch runs then. */
 export class RollbackMachine extends Construct {

@@ -101,21 +101,25 @@ export function releaseTasks(follower: Follower): ListrTask[] {
   }));
 }
 
+/** What may happen after a failure, in its order. */
+const AFTERWARDS = [
+  ['Restore', 'Roll back'],
+  ['SmokeTestRestored', 'Smoke tests of what is back'],
+] as const;
+
 /** What happens after a failure. */
 export function rollbackTasks(follower: Follower): ListrTask[] {
-  return [
-    {
-      title: 'Roll back',
-      skip: () => follower.end !== undefined && follower.find('Restore') === undefined,
-      task: async (_context, task) => {
-        const result = await follower.when(() => {
-          const run = follower.find('Restore');
-          if (run && run.status !== 'running') return run;
-          return follower.end ? 'skipped' : undefined;
-        });
-        if (result === 'skipped') task.skip(`Roll back ${dim('nothing to do')}`);
-        else task.title = `Roll back ${took(result)}`;
-      },
+  return AFTERWARDS.map(([state, title]) => ({
+    title,
+    skip: () => follower.end !== undefined && follower.find(state) === undefined,
+    task: async (_context, task) => {
+      const result = await follower.when(() => {
+        const run = follower.find(state);
+        if (run && run.status !== 'running') return run;
+        return follower.end ? 'skipped' : undefined;
+      });
+      if (result === 'skipped') task.skip(`${title} ${dim('nothing to do')}`);
+      else task.title = `${title} ${took(result)}`;
     },
-  ];
+  }));
 }

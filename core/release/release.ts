@@ -66,6 +66,9 @@ export function stackNameOf({ stackName, source }: Start): string {
   );
 }
 
+/** Tag that says on a stack which release it is. */
+export const RELEASE_TAG = 'plimsoll:release';
+
 /** A release's id sorts by time and is the same for each retry of one execution. */
 export function releaseId(startedAt: string, executionName: string): string {
   // To the millisecond: two releases may begin within one second.

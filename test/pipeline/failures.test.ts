@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
@@ -168,6 +169,35 @@ describe('a first deployment that fails leaves no stack', () => {
     const end = await release(stack, await projectZip(changes));
     expect(end.error, end.message).toBe(error);
     expect(await stateOf(stack)).toEqual({ exists: false });
+  });
+});
+
+describe('what is brought back', () => {
+  it('must pass its own smoke tests: else nobody may go on before a human has looked', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'plimsoll-broken-world-'));
+    const flag = join(folder, 'flag');
+    try {
+      // The old code depends on the world outside, which breaks while the new code is being released.
+      const depends = changed(
+        'functions/hello/app.py',
+        'def handler(event, context):\n',
+        `def handler(event, context):\n    if os.path.exists("${flag}"):\n        raise RuntimeError("the world has changed")\n`,
+      );
+      const first = await release('world', await projectZip(depends));
+      expect(first.status, first.message).toBe('SUCCEEDED');
+      await writeFile(flag, '');
+      const end = await release('world', await projectZip(RAISES));
+      expect(end.error, end.message).toBe('SmokeTestFailedError');
+      expect((await records('world')).map(({ outcome }) => outcome)).toEqual(['RELEASED', 'ROLLBACK_FAILED']);
+      const next = await release('world', await projectZip());
+      expect(next.error).toBe('StackLockedError');
+      expect(next.message).toMatch(
+        /could not be brought back: smoke event you of Hello: .*the world has changed/,
+      );
+      expect((await release('world', await projectZip(), { unlock: true })).status).toBe('SUCCEEDED');
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
 
