@@ -8,6 +8,7 @@ import {
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema, type PlannedLayer } from '../core/release/build-plan.ts';
+import { describeLayer, layerName } from '../core/release/clean-up.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
@@ -25,19 +26,17 @@ interface Output {
   published: string[];
 }
 
-const describe = (layer: PlannedLayer) => `plimsoll ${layer.key}`;
-
 /** The version that was published from the same content before, so that a retry publishes nothing twice. */
 async function findVersion(
   lambda: LambdaClient,
-  layerName: string,
+  name: string,
   layer: PlannedLayer,
 ): Promise<string | undefined> {
   for await (const { LayerVersions = [] } of paginateListLayerVersions(
     { client: lambda },
-    { LayerName: layerName },
+    { LayerName: name },
   )) {
-    const same = LayerVersions.find(({ Description }) => Description === describe(layer));
+    const same = LayerVersions.find(({ Description }) => Description === describeLayer(layer.key));
     if (same) return same.LayerVersionArn;
   }
   return undefined;
@@ -45,7 +44,7 @@ async function findVersion(
 
 async function publish(
   { lambda, bucket }: Clients,
-  layerName: string,
+  name: string,
   layer: PlannedLayer,
   { target }: BuildPlan,
 ): Promise<string> {
@@ -53,8 +52,8 @@ async function publish(
   const head = await bucket.head(key);
   const { LayerVersionArn = '' } = await lambda.send(
     new PublishLayerVersionCommand({
-      LayerName: layerName,
-      Description: describe(layer),
+      LayerName: name,
+      Description: describeLayer(layer.key),
       Content: { S3Bucket: bucket.name, S3Key: key, S3ObjectVersion: head?.versionId },
       CompatibleRuntimes: [`python${target.python}` as Runtime],
       CompatibleArchitectures: [target.architecture as Architecture],
@@ -71,11 +70,11 @@ export async function deployLayers(
   const plan = await clients.bucket.readJson(keys.plan(release), buildPlanSchema);
   const results = await Promise.all(
     plan.layers.map(async (layer) => {
-      const layerName = `${release.stackName}-${layer.name}`;
-      const found = await findVersion(clients.lambda, layerName, layer);
+      const name = layerName(release.stackName, layer.name);
+      const found = await findVersion(clients.lambda, name, layer);
       return {
         layer,
-        arn: found ?? (await publish(clients, layerName, layer, plan)),
+        arn: found ?? (await publish(clients, name, layer, plan)),
         isNew: found === undefined,
       };
     }),

@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { messageOf, SmokeTestFailedError } from '../core/errors.ts';
 import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
 import { mismatch } from '../core/release/expect.ts';
-import { errorLines, LOG_ERROR_PATTERN } from '../core/release/log-errors.ts';
+import { errorLines, isReport, LOG_ERROR_PATTERN, requestIdIn } from '../core/release/log-errors.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { type ApiStage, functionsOf, stagesOf, stageUrl } from '../core/release/stack-resources.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
@@ -45,6 +45,9 @@ const ENDPOINT_TIMEOUT_MS = 35_000;
 /** A new stage answers 403 or 404 until API Gateway has spread it; looks in all, and ms between two. */
 const ENDPOINT_ATTEMPTS = 5;
 const ENDPOINT_PAUSE_MS = 1000;
+/** So long the log of a call is waited for; a function may log elsewhere, so its absence is no failure. */
+const LOG_ATTEMPTS = 20;
+const LOG_PAUSE_MS = 1000;
 
 function fail(check: string, problem: string): never {
   throw new SmokeTestFailedError(
@@ -71,7 +74,7 @@ async function invoke(
   name: string,
   check: string,
   { event, expect }: SmokeEvent,
-): Promise<void> {
+): Promise<string | undefined> {
   const answer = await lambda.send(
     new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event ?? {}), LogType: 'Tail' }),
   );
@@ -79,8 +82,10 @@ async function invoke(
   if (answer.FunctionError) fail(check, `the function failed: ${text.slice(0, 1000)}`);
   const problem = expect === undefined ? undefined : mismatch(parsed(text), expect);
   if (problem) fail(check, problem);
-  const errors = errorLines(Buffer.from(answer.LogResult ?? '', 'base64').toString('utf8'));
+  const log = Buffer.from(answer.LogResult ?? '', 'base64').toString('utf8');
+  const errors = errorLines(log);
   if (errors[0] !== undefined) fail(check, `its log holds an error: ${errors[0].slice(0, 500)}`);
+  return requestIdIn(log);
 }
 
 async function get(url: string): Promise<{ status: number; text: string }> {
@@ -115,12 +120,35 @@ async function checkEndpoint(endpoint: Endpoint, url: string, check: string): Pr
   if (problem) fail(check, `${url}: ${problem}`);
 }
 
+/** Waits until the log of the last call is there: CloudWatch Logs takes in what functions write some seconds later. */
+async function awaitLog(
+  logs: CloudWatchLogsClient,
+  logGroupName: string,
+  requestId: string,
+  since: Date,
+): Promise<void> {
+  const request = { logGroupName, startTime: since.getTime(), filterPattern: `"${requestId}"` };
+  for (let attempt = 0; attempt < LOG_ATTEMPTS; attempt += 1) {
+    const { events = [] } = await logs.send(new FilterLogEventsCommand(request));
+    if (events.some(({ message = '' }) => isReport(message))) return;
+    await sleep(LOG_PAUSE_MS);
+  }
+}
+
 /** @throws SmokeTestFailedError when the function has logged an error since */
-async function checkLog(logs: CloudWatchLogsClient, name: string, check: string, since: Date): Promise<void> {
+async function checkLog(
+  logs: CloudWatchLogsClient,
+  name: string,
+  check: string,
+  since: Date,
+  lastRequest: string | undefined,
+): Promise<void> {
+  const logGroupName = `/aws/lambda/${name}`;
   try {
+    if (lastRequest !== undefined) await awaitLog(logs, logGroupName, lastRequest, since);
     const { events = [] } = await logs.send(
       new FilterLogEventsCommand({
-        logGroupName: `/aws/lambda/${name}`,
+        logGroupName,
         startTime: since.getTime(),
         filterPattern: LOG_ERROR_PATTERN,
         limit: 100,
@@ -149,11 +177,15 @@ export async function smokeTest(
   const names = functionsOf(resources);
   const stages = stagesOf(resources);
   const passed: Passed[] = [];
+  const lastRequests = new Map<string, string | undefined>();
   for (const fn of plan.functions) {
     for (const event of fn.smoke) {
       const check = `smoke event ${event.name} of ${fn.logicalId}`;
       const name = names.get(fn.logicalId) ?? fail(check, `the stack has no function ${fn.logicalId}`);
-      passed.push(await timed(check, () => invoke(lambda, name, check, event)));
+      const call = async () => {
+        lastRequests.set(name, await invoke(lambda, name, check, event));
+      };
+      passed.push(await timed(check, call));
     }
   }
   for (const endpoint of plan.endpoints) {
@@ -164,7 +196,9 @@ export async function smokeTest(
   for (const fn of plan.functions) {
     const name = names.get(fn.logicalId);
     const check = `log of ${fn.logicalId}`;
-    if (name) passed.push(await timed(check, () => checkLog(logs, name, check, new Date(since))));
+    if (!name) continue;
+    const last = lastRequests.get(name);
+    passed.push(await timed(check, () => checkLog(logs, name, check, new Date(since), last)));
   }
   return { passed };
 }

@@ -1,15 +1,11 @@
 import { Aws, Duration } from 'aws-cdk-lib';
-import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
-import { SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { EventField, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
-import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
 import type { Builds } from './builds.ts';
 import type { Handlers } from './handlers.ts';
-import { Machine } from './machine.ts';
+import { Machine, StartRule } from './machine.ts';
 import type { Storage } from './storage.ts';
 
 export interface DeployMachineProps {
@@ -21,6 +17,7 @@ export interface DeployMachineProps {
 
 /** States of the deploy machine that are handlers. */
 const DEPLOY_STATES = [
+  'CleanUp',
   'AwaitStack',
   'CreateChangeSet',
   'DeployLayers',
@@ -75,45 +72,24 @@ export class DeployMachine extends Construct {
       ],
       timeout: Duration.hours(4),
     }).machine;
-    this.startOnUpload(storage);
-  }
-
-  private startOnUpload({ sources }: Storage): void {
-    const role = new Role(this, 'UploadRole', {
-      assumedBy: new ServicePrincipal('events.amazonaws.com'),
-      description: 'Starts the deploy state machine for an uploaded project',
-    });
-    const lost = new Queue(this, 'LostUploads', {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    NagSuppressions.addResourceSuppressions(lost, [
-      { id: 'AwsSolutions-SQS3', reason: 'This is itself the dead-letter queue.' },
-    ]);
-    new Rule(this, 'Uploaded', {
+    new StartRule(this, 'Uploaded', {
+      machine: this.machine,
       description: `Releases each project that is uploaded as ${UPLOAD_PREFIX}STACK.zip`,
       eventPattern: {
         source: ['aws.s3'],
         detailType: ['Object Created'],
         detail: {
-          bucket: { name: [sources.bucketName] },
+          bucket: { name: [storage.sources.bucketName] },
           object: { key: [{ wildcard: `${UPLOAD_PREFIX}*.zip` }] },
         },
       },
-      targets: [
-        new SfnStateMachine(this.machine, {
-          role,
-          deadLetterQueue: lost,
-          input: RuleTargetInput.fromObject({
-            source: {
-              bucket: EventField.fromPath('$.detail.bucket.name'),
-              key: EventField.fromPath('$.detail.object.key'),
-              versionId: EventField.fromPath('$.detail.object.version-id'),
-            },
-          }),
-        }),
-      ],
+      input: RuleTargetInput.fromObject({
+        source: {
+          bucket: EventField.fromPath('$.detail.bucket.name'),
+          key: EventField.fromPath('$.detail.object.key'),
+          versionId: EventField.fromPath('$.detail.object.version-id'),
+        },
+      }),
     });
   }
 }

@@ -75,6 +75,12 @@ export class Handlers extends Construct {
       wildcard: 'An execution has a name that whoever starts it makes up.',
     };
 
+    const listVersions: Permission = {
+      actions: ['lambda:ListLayerVersions'],
+      resources: ['*'],
+      wildcard: 'ListLayerVersions takes no resource.',
+    };
+
     const definitions: Record<string, HandlerFunctionProps> = {
       Prerequisites: {
         file: 'prerequisites',
@@ -130,11 +136,22 @@ export class Handlers extends Construct {
             resources: [own('lambda', 'layer:*')],
             wildcard: ANY_STACK,
           },
+          listVersions,
+        ],
+      },
+      CleanUp: {
+        file: 'clean-up',
+        environment: { ...bucket, ...table },
+        timeout: Duration.minutes(5),
+        permissions: [
+          ...read('releases'),
+          onTable('Query'),
           {
-            actions: ['lambda:ListLayerVersions'],
-            resources: ['*'],
-            wildcard: 'ListLayerVersions takes no resource.',
+            actions: ['lambda:DeleteLayerVersion'],
+            resources: [own('lambda', 'layer:*')],
+            wildcard: ANY_STACK,
           },
+          listVersions,
         ],
       },
       ProbeImports: {

@@ -1,6 +1,9 @@
-import { Aws, type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { type EventPattern, Rule, type RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import { SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
@@ -65,5 +68,34 @@ export class Machine extends Construct {
       ],
       true,
     );
+  }
+}
+
+export interface StartProps {
+  machine: StateMachine;
+  /** What the rule does, for people. */
+  description: string;
+  eventPattern: EventPattern;
+  input: RuleTargetInput;
+}
+
+/** A rule that starts a state machine for each event; an event that could not be delivered waits in a queue. */
+export class StartRule extends Construct {
+  constructor(scope: Construct, id: string, { machine, description, eventPattern, input }: StartProps) {
+    super(scope, id);
+    const role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('events.amazonaws.com'),
+      description: `Starts a state machine: ${description}`,
+    });
+    const deadLetterQueue = new Queue(this, 'Lost', {
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      retentionPeriod: Duration.days(14),
+    });
+    NagSuppressions.addResourceSuppressions(deadLetterQueue, [
+      { id: 'AwsSolutions-SQS3', reason: 'This is itself the dead-letter queue.' },
+    ]);
+    const target = new SfnStateMachine(machine, { role, deadLetterQueue, input });
+    new Rule(this, 'Rule', { description, eventPattern, targets: [target] });
   }
 }

@@ -1,14 +1,10 @@
 import { Duration } from 'aws-cdk-lib';
-import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
-import { SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { EventField, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
-import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
 import type { Handlers } from './handlers.ts';
-import { Machine } from './machine.ts';
+import { Machine, StartRule } from './machine.ts';
 
 export interface RollbackMachineProps {
   handlers: Handlers;
@@ -37,36 +33,15 @@ export class RollbackMachine extends Construct {
       ],
       timeout: Duration.hours(2),
     }).machine;
-    this.startWhenStopped(deploy);
-  }
-
-  private startWhenStopped(deploy: StateMachine): void {
-    const role = new Role(this, 'StoppedRole', {
-      assumedBy: new ServicePrincipal('events.amazonaws.com'),
-      description: 'Starts the rollback state machine for a stopped release',
-    });
-    const lost = new Queue(this, 'LostStops', {
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    NagSuppressions.addResourceSuppressions(lost, [
-      { id: 'AwsSolutions-SQS3', reason: 'This is itself the dead-letter queue.' },
-    ]);
-    new Rule(this, 'Stopped', {
+    new StartRule(this, 'Stopped', {
+      machine: this.machine,
       description: 'Brings back what a stopped release has changed',
       eventPattern: {
         source: ['aws.states'],
         detailType: ['Step Functions Execution Status Change'],
         detail: { stateMachineArn: [deploy.stateMachineArn], status: ['ABORTED', 'TIMED_OUT'] },
       },
-      targets: [
-        new SfnStateMachine(this.machine, {
-          role,
-          deadLetterQueue: lost,
-          input: RuleTargetInput.fromObject({ executionArn: EventField.fromPath('$.detail.executionArn') }),
-        }),
-      ],
+      input: RuleTargetInput.fromObject({ executionArn: EventField.fromPath('$.detail.executionArn') }),
     });
   }
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InstallError } from '../errors.ts';
+import { normalizeName } from './names.ts';
 import { type Distribution, lockLines, type Target } from './resolve.ts';
 import { uv, uvPlatform } from './uv.ts';
 
@@ -10,9 +11,6 @@ export interface Installed {
   version: string;
   files: string[];
 }
-
-/** PEP 503: names are equal without regard to case and to runs of - _ and . */
-export const normalizeName = (name: string): string => name.toLowerCase().replace(/[-_.]+/g, '-');
 
 /** The first field of each line of a RECORD, a CSV file (PEP 376). */
 export function parseRecord(text: string): string[] {

@@ -8,10 +8,20 @@ const MAX_INCLUDES = 20;
 /** PEP 508: a name, extras, versions, a marker. Direct references (`name @ url`) are refused: they have no hash. */
 const REQUIREMENT = /^[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[\w\s,.-]*\])?\s*([<>=!~][^;@]*|\([^;@]*\))?(;.*)?$/;
 
+/** A requirement, and the hashes that its file must have: `six==1.16.0 --hash=sha256:…` (pip, "Hash-checking mode"). */
+export function splitHashes(line: string): { requirement: string; hashes: string[] } {
+  const hashes = [...line.matchAll(/\s--hash=(\S+)/g)].map(([, hash = '']) => hash);
+  const requirement = line
+    .replace(/\s--hash=\S+/g, '')
+    .replace(/\s+/g, ' ')
+    .trim();
+  return { requirement, hashes };
+}
+
 /**
  * Reads a requirements file and the files it includes with -r, all inside the project.
  * @param file path relative to the project
- * @returns one requirement a line, without comments
+ * @returns one requirement a line with the hashes that it names, without comments
  * @throws ProjectError naming file and line for options, URLs, paths and anything else that is no plain requirement
  */
 export async function readRequirements(
@@ -25,11 +35,7 @@ export async function readRequirements(
   const lines = text.replace(/\\\r?\n/g, ' ').split(/\r?\n/);
   const result: string[] = [];
   for (const [index, raw] of lines.entries()) {
-    const line = raw
-      .replace(/(^|\s)#.*$/, '')
-      .replace(/\s--hash=\S+/g, '')
-      .replace(/\s+/g, ' ')
-      .trim();
+    const { requirement: line, hashes } = splitHashes(raw.replace(/(^|\s)#.*$/, ''));
     if (line === '') continue;
     const include = /^(?:-r|--requirement)[\s=]+(\S+)$/.exec(line)?.[1];
     if (include) {
@@ -37,7 +43,8 @@ export async function readRequirements(
       if (isAbsolute(include) || target.startsWith('..'))
         throw new ProjectError(`${file}:${index + 1}: -r ${include} is outside the project`);
       result.push(...(await readRequirements(root, target, [...seen, file])));
-    } else if (REQUIREMENT.test(line)) result.push(line);
+    } else if (REQUIREMENT.test(line))
+      result.push([line, ...hashes.map((hash) => `--hash=${hash}`)].join(' '));
     else {
       throw new ProjectError(
         `${file}:${index + 1}: "${line}" is not a plain requirement; write name==version (no options, URLs or paths: they cannot be pinned by hash)`,

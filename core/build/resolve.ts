@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ResolutionError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
+import { normalizeName } from './names.ts';
+import { splitHashes } from './requirements.ts';
 import { uv, uvPlatform } from './uv.ts';
 
 /** What wheels must fit. */
@@ -75,6 +77,27 @@ function readable(stderr: string, ids: readonly string[]): string {
 }
 
 /**
+ * Where the requirements name hashes, no other file may be installed: uv writes down what the index says, not what they ask.
+ * Pure. @throws ResolutionError where the index has no such file
+ */
+export function withOwnHashes(distributions: readonly Distribution[], sets: RequirementSets): Distribution[] {
+  const wanted = Object.entries(sets).flatMap(([id, lines]) =>
+    lines.map(splitHashes).flatMap(({ requirement, hashes }) => {
+      const name = /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(requirement)?.[0] ?? '';
+      return hashes.length > 0 ? [{ id, name: normalizeName(name), hashes }] : [];
+    }),
+  );
+  return distributions.map((one) => {
+    const asking = wanted.filter(({ name }) => name === normalizeName(one.name));
+    const hashes = one.hashes.filter((hash) => asking.every((own) => own.hashes.includes(hash)));
+    if (hashes.length > 0 || asking.length === 0) return { ...one, hashes };
+    throw new ResolutionError(
+      `${one.name}==${one.version}: no file of the index has a hash that the requirements of ${asking.map(({ id }) => id).join(', ')} name. Either the package is not the one that was pinned, or the line is wrong: correct --hash in requirements.txt.`,
+    );
+  });
+}
+
+/**
  * Resolves all requirement sets together, once, so that they share one version of everything; wheels only.
  * @param constraints distributions that are fixed already, those of the layers below
  * @throws ResolutionError with uv's explanation and the requirement sets that disagree
@@ -89,7 +112,10 @@ export async function resolveSets(
   const folder = await mkdtemp(join(tmpdir(), 'plimsoll-resolve-'));
   try {
     await Promise.all(
-      ids.map((id, index) => writeFile(join(folder, fileOf(index)), `${sets[id]?.join('\n')}\n`)),
+      ids.map((id, index) => {
+        const lines = (sets[id] ?? []).map((line) => splitHashes(line).requirement);
+        return writeFile(join(folder, fileOf(index)), `${lines.join('\n')}\n`);
+      }),
     );
     await writeFile(
       join(folder, 'constraints.txt'),
@@ -117,7 +143,7 @@ export async function resolveSets(
         `the requirements of ${list} cannot be resolved for Python ${target.python} on ${target.architecture}: ${readable(result.stderr, ids)}. Correct the requirements.txt that names it.`,
       );
     }
-    return parseLock(result.stdout, ids);
+    return withOwnHashes(parseLock(result.stdout, ids), sets);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { normalizeName } from './install.ts';
+import { normalizeName } from './names.ts';
 
 /** One component as CycloneDX 1.6 writes it (cyclonedx.org, "JSON reference"). */
 interface Component {

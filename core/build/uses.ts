@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sourceOf } from './bytecode.ts';
-import { normalizeName } from './install.ts';
 import type { Manifest } from './manifest.ts';
+import { normalizeName } from './names.ts';
 import { parseMetadata } from './sbom.ts';
 
 /** The distribution that a file of a layer belongs to, by the name at the top of the tree; namespaces have several. */

@@ -84,6 +84,8 @@ export const configSchema = z.strictObject({
   botocore: z
     .strictObject({ keep: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]) })
     .default({ keep: [] }),
+  /** So many releases can be gone back to, the running one included: layer versions that only older ones need are deleted. @default 5 */
+  keepReleases: z.int().min(2).max(50).default(5),
   /** Resources with data, by logical id or type, that no release may delete or replace, beside those of core/release/stateful.ts. */
   protect: z
     .array(

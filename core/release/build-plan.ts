@@ -65,6 +65,8 @@ export const buildPlanSchema = z.object({
     functions: z.record(z.string(), z.int()),
     total: z.int(),
   }),
+  /** So many releases, this one included, can be gone back to: their layer versions stay. */
+  keepReleases: z.int().min(2),
   /** Logical ids and types of resources whose data no release may end, beside those that always hold data. */
   protect: z.array(z.string()),
   endpoints: z.array(

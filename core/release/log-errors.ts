@@ -14,3 +14,11 @@ export const LOG_ERROR_PATTERN =
 export function errorLines(log: string): string[] {
   return log.split('\n').filter((line) => TEXT.test(line) || JSON_LEVEL.test(line));
 }
+
+/** The request that a log, or its end, reports on: as text, or as JSON where the function logs so. */
+export const requestIdIn = (log: string): string | undefined =>
+  /(?:REPORT RequestId: |"type":\s*"platform\.report".*?"requestId":\s*")([0-9a-f-]{36})/s.exec(log)?.[1];
+
+/** Whether a message is the last one that Lambda writes for a request. */
+export const isReport = (message: string): boolean =>
+  message.startsWith('REPORT RequestId: ') || /"type":\s*"platform\.report"/.test(message);

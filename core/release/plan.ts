@@ -212,6 +212,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     layers,
     functions,
     budgets: budgetsOf(project),
+    keepReleases: project.config.keepReleases,
     protect: project.config.protect,
     endpoints: project.config.smoke.endpoints,
   };

@@ -15,6 +15,14 @@ const RAISES = changed(
   'raise KeyError("lost")\n    name = (event',
 );
 
+/** Code that misbehaves in Lambda only, where no build sees it. */
+const inLambda = (code: string) =>
+  changed(
+    'functions/hello/app.py',
+    'name = (event',
+    `import time\n    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:\n        ${code}\n    name = (event`,
+  );
+
 /** A resource that CloudFormation waits for in vain, so that the update of the stack fails half-way. */
 const STUCK = `  Handle${'Two'}:
     Type: AWS::CloudFormation::WaitConditionHandle
@@ -87,6 +95,57 @@ const ROWS: Row[] = [
     ),
     error: 'SmokeTestFailedError',
     says: ['log', 'stock is negative'],
+  },
+  {
+    what: 'an endpoint that answers with another status',
+    changes: { 'plimsoll.yaml': 'smoke:\n  endpoints:\n    - get: /nowhere\n' },
+    error: 'SmokeTestFailedError',
+    says: ['GET /nowhere', /answered 40[34], expected 200/],
+  },
+  {
+    what: 'a function that hangs',
+    changes: {
+      ...inLambda('time.sleep(60)'),
+      ...changed('template.yaml', 'Timeout: 10', 'Timeout: 2'),
+    },
+    error: 'SmokeTestFailedError',
+    says: ['smoke event you of Hello', 'timed out'],
+  },
+  {
+    what: 'a function whose process dies',
+    changes: inLambda('os._exit(7)'),
+    error: 'SmokeTestFailedError',
+    says: ['smoke event you of Hello', 'the function failed'],
+  },
+  {
+    what: 'a requirement that has no wheel',
+    changes: { 'layers/utils/requirements.txt': 'six==1.16.0\ndocopt==0.6.2\n' },
+    error: 'ResolutionError',
+    says: ['docopt', 'utils'],
+  },
+  {
+    what: 'a requirement with a hash that is not its own',
+    changes: { 'layers/utils/requirements.txt': `six==1.16.0 --hash=sha256:${'0'.repeat(64)}\n` },
+    error: 'ResolutionError',
+    says: ['six', 'utils'],
+  },
+  {
+    what: 'a function whose handler is not in its code',
+    changes: changed('template.yaml', 'Handler: app.handler', 'Handler: other.handler'),
+    error: 'ImportCheckError',
+    says: ['function Hello', 'other'],
+  },
+  {
+    what: 'a smoke event that is no JSON',
+    changes: { 'functions/hello/smoke/you.json': '{"event": ' },
+    error: 'ProjectError',
+    says: ['functions/hello/smoke/you.json'],
+  },
+  {
+    what: 'a template for another runtime than Python',
+    changes: changed('template.yaml', 'Runtime: python3.11', 'Runtime: python3.99'),
+    error: 'ToolMissingError',
+    says: ['3.99'],
   },
   {
     what: 'a function whose module is missing',

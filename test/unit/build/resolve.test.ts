@@ -10,6 +10,7 @@ import {
   parseLock,
   rememberingResolver,
   resolveSets,
+  withOwnHashes,
 } from '../../../core/build/resolve.ts';
 import { ResolutionError } from '../../../core/errors.ts';
 
@@ -121,5 +122,35 @@ describe('a resolution that is remembered', () => {
       first[0]?.version,
     );
     await rm(folder, { recursive: true, force: true });
+  });
+});
+
+describe('hashes that the requirements name', () => {
+  const REAL = 'sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254';
+  const WRONG = `sha256:${'0'.repeat(64)}`;
+  const target = { python: '3.11', architecture: 'x86_64' } as const;
+
+  it('are the only ones that may be installed', async () => {
+    const [six] = await resolveSets(
+      { utils: [`six==1.16.0 --hash=${WRONG} --hash=${REAL}`, 'idna==3.7'] },
+      target,
+    ).then((all) => all.filter(({ name }) => name === 'six'));
+    expect(six?.hashes).toEqual([REAL]);
+  });
+
+  it('must be some file of the index', async () => {
+    const failed = resolveSets({ utils: [`six==1.16.0 --hash=${WRONG}`] }, target);
+    await expect(failed).rejects.toThrow(ResolutionError);
+    await expect(failed).rejects.toThrow(
+      /six==1\.16\.0: no file of the index has a hash that the requirements of utils name/,
+    );
+  });
+
+  it('of two sets must agree', () => {
+    const six = { name: 'six', version: '1', hashes: ['sha256:a', 'sha256:b'], via: [] };
+    const sets = (one: string, two: string) => ({ a: [`Six==1 --hash=${one}`], b: [`six==1 --hash=${two}`] });
+    expect(withOwnHashes([six], sets('sha256:a', 'sha256:a'))[0]?.hashes).toEqual(['sha256:a']);
+    expect(() => withOwnHashes([six], sets('sha256:a', 'sha256:b'))).toThrow('requirements of a, b name');
+    expect(withOwnHashes([six], { a: ['six==1'] })[0]?.hashes).toEqual(six.hashes);
   });
 });

@@ -83,7 +83,7 @@ describe('requirements', () => {
       'six==1.16.0',
       'attrs',
       'requests[socks]>=2,<3 ; python_version < "4"',
-      'pandas ==2.0.3',
+      'pandas ==2.0.3 --hash=sha256:abc',
     ]);
   });
 

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { BuildPlan } from '../../../core/release/build-plan.ts';
+import { outdatedVersions } from '../../../core/release/clean-up.ts';
 import { deployableTemplate } from '../../../core/release/deployable.ts';
 import { mismatch } from '../../../core/release/expect.ts';
 import { decideLock, executionLink } from '../../../core/release/lock.ts';
-import { errorLines } from '../../../core/release/log-errors.ts';
+import { errorLines, isReport, requestIdIn } from '../../../core/release/log-errors.ts';
 import { alarmNames, alarmsOf, dashboardBody } from '../../../core/release/observability.ts';
 import { probeName } from '../../../core/release/probe.ts';
 import { stateRuns } from '../../../core/release/progress.ts';
@@ -193,6 +195,37 @@ describe('a change that would end data', () => {
   ])('%j: %s', (change, says) => {
     const found = endangered([change], ['Custom::Store', 'Other'], ['Allowed']);
     expect(found).toEqual(says === undefined ? [] : [says]);
+  });
+});
+
+describe('layer versions that no release needs', () => {
+  const plan = (key: string) => ({ layers: [{ name: 'core', key }] }) as unknown as Pick<BuildPlan, 'layers'>;
+  const version = (number: number, description: string) => ({ version: number, description });
+
+  it('are ours, of that layer, and in no plan that is kept', () => {
+    const all = [
+      version(1, 'plimsoll a'),
+      version(2, 'plimsoll b'),
+      version(3, 'by hand'),
+      version(4, ''),
+      version(5, 'plimsoll c'),
+    ];
+    expect(outdatedVersions(all, 'core', [plan('b'), plan('c')])).toEqual([1]);
+    expect(outdatedVersions(all, 'other', [plan('b')])).toEqual([1, 2, 5]);
+    expect(outdatedVersions(all, 'core', [])).toEqual([1, 2, 5]);
+  });
+});
+
+describe('the end of a call in a log', () => {
+  const id = '8f5ff0a0-0000-4000-8000-0123456789ab';
+  it.each([
+    [`START RequestId: ${id}\nhello\nEND RequestId: ${id}\nREPORT RequestId: ${id}\tDuration: 1 ms`, id],
+    [`{"time":"t","type":"platform.report","record":{"requestId":"${id}","metrics":{}}}`, id],
+    [`START RequestId: ${id}`, undefined],
+    ['', undefined],
+  ])('%j is of %s', (log, found) => {
+    expect(requestIdIn(log)).toBe(found);
+    expect(log.split('\n').some(isReport)).toBe(found !== undefined);
   });
 });
 
