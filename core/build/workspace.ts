@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PrerequisiteError } from '../errors.ts';
@@ -185,6 +186,7 @@ export class Workspace {
 
   /** Removes what the optimiser has left. */
   async tidy(): Promise<void> {
-    await rm(join(this.folder, 'optimise'), { recursive: true, force: true });
+    // Synchronous: thousands of small files are gone in a fraction of the time.
+    rmSync(join(this.folder, 'optimise'), { recursive: true, force: true });
   }
 }

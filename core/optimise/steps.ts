@@ -34,6 +34,13 @@ export interface OptimiseInput {
   onStep?: (step: string) => void;
 }
 
+/** A file that is compiled so that it loads some things only when they are used. */
+interface LazyFile {
+  file: Located;
+  change: Change;
+  lazy: Lazy;
+}
+
 export interface Step {
   name: string;
   /** Undefined where it cannot say, since the workloads do not run well on the trees as they are. */
@@ -224,7 +231,7 @@ export class Steps {
     this.isDeferralDoubtful = after === undefined;
     // Where something breaks, nobody knows yet what helps: the proof takes out what broke it, and the rest stays.
     const deferred = new Map(all.map(({ file, lazy }) => [keyOf(file), { file, lazy }]));
-    const chosen = after ? await this.compileLazily(worthwhile(deferred, before, after), 'chosen') : all;
+    const chosen = after ? await this.choose(all, worthwhile(deferred, before, after)) : all;
     this.lazyOf = new Map(chosen.map(({ change, lazy }) => [change, lazy]));
     this.heavy = this.heavy.map((one) => {
       const index = this.input.workloads.findIndex(({ name }) => name === one.function);
@@ -234,10 +241,18 @@ export class Steps {
     return chosen.map(({ change }) => change);
   }
 
-  private async compileLazily(
-    files: LazyFiles,
-    name: string,
-  ): Promise<{ file: Located; change: Change; lazy: Lazy }[]> {
+  /** What was compiled to be tried is taken as it is where nothing else is wanted; the rest is compiled anew. */
+  private async choose(tried: readonly LazyFile[], wanted: LazyFiles): Promise<LazyFile[]> {
+    const same = tried.filter(({ file, lazy }) => {
+      const now = wanted.get(keyOf(file))?.lazy;
+      return now !== undefined && now.submodules.length === 0 && now.lines.join() === lazy.lines.join();
+    });
+    const known = new Set(same.map(({ file }) => keyOf(file)));
+    const others = new Map([...wanted].filter(([key]) => !known.has(key)));
+    return [...same, ...(await this.compileLazily(others, 'chosen'))];
+  }
+
+  private async compileLazily(files: LazyFiles, name: string): Promise<LazyFile[]> {
     const { units, interpreter, workdir } = this.input;
     const compiled = await Promise.all(
       units.map(async (unit) => {

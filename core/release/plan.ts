@@ -13,7 +13,7 @@ import { budgetsOf } from '../size/budget.ts';
 import type { BuildPlan, PlannedArtifact, PlannedFunction, PlannedLayer } from './build-plan.ts';
 
 /** Raise it when the same input would be built into other bytes. */
-const BUILD_FORMAT = 10;
+const BUILD_FORMAT = 11;
 
 type SourceFile = PlannedArtifact['sources'][number];
 

@@ -7,11 +7,12 @@ it that is not loaded any more until it is used.
 """
 
 import ast
+import re
 import symtable
 
 PREFIX = "_plimsoll_import_"
 # Code that looks at a namespace as a whole would miss names that are not there yet.
-SEES_NAMESPACE = {"globals", "locals", "vars", "exec", "eval", "dir"}
+SEES_NAMESPACE = re.compile(rb"\b(globals|locals|vars|exec|eval|dir)\s*\(")
 
 
 def bound_names(statement):
@@ -86,8 +87,7 @@ class Plan:
         # A module that answers for its attributes itself stays as it is.
         counts = bindings(tree, {})
         self.is_open = "__getattr__" not in counts
-        calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-        if calls & SEES_NAMESPACE or not self.is_open:
+        if SEES_NAMESPACE.search(source) or not self.is_open:
             return
         top = symtable.symtable(source, path, "exec")
         nodes = {(node.name, node.lineno): node for node in outermost_functions(tree)}
