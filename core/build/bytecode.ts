@@ -88,7 +88,7 @@ export async function compileFiles(job: CompileJob): Promise<Map<string, Compile
   if (job.files.length === 0) return new Map();
   const result = await run(
     interpreter,
-    ['-I', '-S', ...(columns ? [] : NO_COLUMNS), script('compile_files.py')],
+    ['-I', '-S', '-B', ...(columns ? [] : NO_COLUMNS), script('compile_files.py')],
     {
       cwd: tree,
       env: { PYTHONHASHSEED: '0', LC_ALL: 'C.UTF-8' },
