@@ -15,6 +15,7 @@ import { type PipelineOutputs, pipelineOutputsSchema } from '../core/release/pip
 import type { HistoryEvent } from '../core/release/progress.ts';
 import { type ReleaseRecord, releaseRecordSchema } from '../core/release/record.ts';
 import type { Start, startSchema } from '../core/release/release.ts';
+import { allReleases, lockKey, releaseIdOf } from '../core/release/table.ts';
 
 const POLL_MS = 500;
 
@@ -87,7 +88,7 @@ export class PipelineClient {
 
   /** Whether an execution holds the lock of a stack, alive or not. */
   async isLocked(stackName: string): Promise<boolean> {
-    const Key = { pk: { S: `stack#${stackName}` }, sk: { S: 'lock' } };
+    const Key = lockKey(stackName);
     const { Item } = await this.dynamodb.send(
       new GetItemCommand({ TableName: this.outputs.ReleasesTable, Key, ConsistentRead: true }),
     );
@@ -97,16 +98,12 @@ export class PipelineClient {
   /** All releases of a stack, oldest first. */
   async releases(stackName: string): Promise<ReleaseRecord[]> {
     const found: ReleaseRecord[] = [];
-    const request = {
-      TableName: this.outputs.ReleasesTable,
-      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :release)',
-      ExpressionAttributeValues: { ':pk': { S: `stack#${stackName}` }, ':release': { S: 'release#' } },
-    };
+    const request = { TableName: this.outputs.ReleasesTable, ...allReleases(stackName) };
     for await (const { Items = [] } of paginateQuery({ client: this.dynamodb }, request)) {
       for (const { sk, outcome, source, parameters } of Items)
         found.push(
           releaseRecordSchema.parse({
-            id: sk?.S?.slice('release#'.length),
+            id: sk?.S && releaseIdOf(sk.S),
             outcome: outcome?.S,
             source: JSON.parse(source?.S ?? 'null'),
             parameters: JSON.parse(parameters?.S ?? '{}'),

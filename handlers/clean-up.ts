@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
 import { type LayerVersion, layerName, outdatedVersions } from '../core/release/clean-up.ts';
 import { keys, type Release, releaseSchema } from '../core/release/release.ts';
+import { allReleases, releaseIdOf } from '../core/release/table.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 
@@ -25,17 +26,13 @@ async function goodReleases({ dynamodb, table }: Clients, release: Release): Pro
   const { Items = [] } = await dynamodb.send(
     new QueryCommand({
       TableName: table,
-      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :release)',
-      ExpressionAttributeValues: {
-        ':pk': { S: `stack#${release.stackName}` },
-        ':release': { S: 'release#' },
-      },
+      ...allReleases(release.stackName),
       ScanIndexForward: false,
       Limit: LOOKED_THROUGH,
     }),
   );
   return Items.flatMap(({ sk, outcome }) =>
-    outcome?.S === 'RELEASED' && sk?.S ? [sk.S.slice('release#'.length)] : [],
+    outcome?.S === 'RELEASED' && sk?.S ? [releaseIdOf(sk.S)] : [],
   ).filter((id) => id !== release.id);
 }
 

@@ -4,6 +4,7 @@ import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { failureMessage, failureSchema, outcomeSchema } from '../core/release/record.ts';
 import { releaseSchema } from '../core/release/release.ts';
+import { releaseKey } from '../core/release/table.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { StackLock } from './lib/stack-lock.ts';
 
@@ -47,8 +48,7 @@ export async function recordRelease(
     new PutItemCommand({
       TableName: table,
       Item: {
-        pk: { S: `stack#${release.stackName}` },
-        sk: { S: `release#${release.id}` },
+        ...releaseKey(release.stackName, release.id),
         outcome: { S: outcome },
         execution: { S: execution },
         source: { S: JSON.stringify(release.source) },

@@ -22,6 +22,7 @@ import { alarmNames, dashboardName } from '../core/release/observability.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { isBusy, restoreStep, type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
+import { releaseKey } from '../core/release/table.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { createSet, executeSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
@@ -139,7 +140,7 @@ async function previousOf(
 ): Promise<Release | null> {
   const id = tags.find(({ Key }) => Key === RELEASE_TAG)?.Value;
   if (!existed || id === undefined) return null;
-  const Key = { pk: { S: `stack#${release.stackName}` }, sk: { S: `release#${id}` } };
+  const Key = releaseKey(release.stackName, id);
   const { Item } = await dynamodb.send(new GetItemCommand({ TableName: table, Key }));
   return Item?.['outcome']?.S === 'RELEASED' ? { ...release, id } : null;
 }

@@ -2,14 +2,8 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { StackBusyError, StackLockedError } from '../core/errors.ts';
-import { executionLink } from '../core/release/lock.ts';
-import {
-  type Release,
-  releaseSchema,
-  stackNameOf,
-  stackNameSchema,
-  startSchema,
-} from '../core/release/release.ts';
+import { executionLink, isAlive } from '../core/release/lock.ts';
+import { type Release, stackNameOf, stackNameSchema, startSchema } from '../core/release/release.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { StackLock } from './lib/stack-lock.ts';
 
@@ -59,13 +53,13 @@ export async function takeLock(
   if (held.owner === execution) return { release: held.release, ended: 'stopped' };
   if (stopped !== undefined && held.owner !== stopped) return NOTHING;
   const status = await lock.statusOf(held.owner);
-  if (status === 'RUNNING' || status === 'PENDING_REDRIVE')
+  if (isAlive(status))
     throw new StackLockedError(
       `release ${held.release.id} of stack ${stackName} (${executionLink(held.owner)}) is running and brings the stack back by itself if it fails; stop it first if it must end now`,
     );
   if (!(await lock.take({ ...held, owner: execution }, held.owner)))
     throw new StackBusyError(`stack ${stackName} was taken over by another execution`);
-  return { release: releaseSchema.parse(held.release), ended: status ?? 'unknown' };
+  return { release: held.release, ended: status ?? 'unknown' };
 }
 
 export const handler = lambdaHandler('TakeLock', inputSchema, (input) => {

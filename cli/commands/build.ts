@@ -8,7 +8,7 @@ import { decidedPlan, Workspace } from '../../core/build/workspace.ts';
 import { InvalidInputError } from '../../core/errors.ts';
 import type { Project } from '../../core/project/project.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
-import { wavesOf } from '../../core/release/plan.ts';
+import { wavesOf, withRequired } from '../../core/release/plan.ts';
 import { megabytes, refuseOverBudget, type SizeReport } from '../../core/size/report.ts';
 import { BUILD_FOLDER, measureAll } from '../measure.ts';
 import { lazyOption, modeOption, type Overrides, openProject, planIn } from '../open-build.ts';
@@ -163,8 +163,7 @@ export function refuseUnknownLayers(names: readonly string[], { layers }: BuildP
 
 /** In the order of the waves. */
 function layersToBuild({ layers }: BuildPlan, only?: readonly string[]): string[] {
-  const wanted = layers.filter(({ name }) => !only || only.includes(name));
-  const names = new Set(wanted.flatMap(({ name, requires }) => [name, ...requires]));
+  const names = withRequired(layers, only);
   return wavesOf(layers)
     .flat()
     .flatMap(({ name }) => (names.has(name) ? [name] : []));

@@ -16,6 +16,7 @@ import {
 } from '../../core/build/workspace.ts';
 import { BudgetExceededError, ImportCheckError, PrerequisiteError } from '../../core/errors.ts';
 import type { BuildPlan, PlannedLayer } from '../../core/release/build-plan.ts';
+import { withRequired } from '../../core/release/plan.ts';
 import { megabytes } from '../../core/size/report.ts';
 import { BUILD_FOLDER } from '../measure.ts';
 import { lazyOption, modeOption, type Overrides, openProject, planIn } from '../open-build.ts';
@@ -156,7 +157,7 @@ async function validateLayers(name: string, options: Options): Promise<void> {
   const { root, folder, plan } = await openPlan(options);
   refuseUnknownLayers(wanted(name) ?? [], plan);
   const chosen = pick(plan, name);
-  const needed = new Set(chosen.flatMap((layer) => [layer.name, ...layer.requires]));
+  const needed = withRequired(plan.layers, wanted(name));
   const artifacts = new Map<string, WorkspaceArtifact>();
   for (const layer of plan.layers.filter((one) => needed.has(one.name))) {
     const built = layer.decisions ? await findBuilt(folder, 'layer', layer) : undefined;
@@ -261,14 +262,14 @@ async function showStatus(name: string, options: Options): Promise<void> {
   if (layers.some(({ state }) => state !== 'built')) console.log('\nNext: plimsoll layers build');
 }
 
-function subcommand(name: string, description: string, json = 'print one JSON document'): Command {
+function subcommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .argument('[layer]', 'name of one layer, or all', 'all')
     .option('--project <folder>', 'folder of the SAM project', '.')
     .addOption(modeOption())
     .addOption(lazyOption())
-    .option('--json', json, false);
+    .option('--json', 'print one JSON document', false);
 }
 
 export function layersCommand(): Command {

@@ -4,6 +4,7 @@ import type { HeavyImport } from '../../core/optimise/decisions.ts';
 import { folderSizes } from '../../core/size/folders.ts';
 import { megabytes, type SizeReport } from '../../core/size/report.ts';
 import { layOut, packageOfFolder, type Tile } from '../../core/size/treemap.ts';
+import { whatIsLoaded } from './optimised.ts';
 import { duration } from './table.ts';
 
 export interface ReportedArtifact {
@@ -133,7 +134,7 @@ function heavy(imports: readonly HeavyImport[]): string {
   const rows = imports.map(({ function: fn, file, line, modules, ms, bytes, deferred }) => [
     fn,
     `${file}:${line}`,
-    `${modules.at(-1)}${modules.length > 1 ? ` and ${modules.length - 1} more` : ''}`,
+    whatIsLoaded(modules),
     duration(ms),
     megabytes(bytes),
     deferred === 0 ? '' : `${deferred} put off`,

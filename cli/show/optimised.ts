@@ -37,6 +37,10 @@ export function stepsTable(artifacts: ProjectDecisions['layer']): string {
   );
 }
 
+/** The module that was asked for, and how many came with it. */
+export const whatIsLoaded = (modules: readonly string[]): string =>
+  `${modules.at(-1)}${modules.length > 1 ? ` and ${modules.length - 1} more` : ''}`;
+
 /** The imports that cost most in each function, and that no event used. */
 export function heavyTable(imports: readonly HeavyImport[]): string {
   const names = [...new Set(imports.map((one) => one.function))];
@@ -48,7 +52,7 @@ export function heavyTable(imports: readonly HeavyImport[]): string {
         name,
         `${file}:${line}`,
         artifact,
-        `${modules.at(-1)}${modules.length > 1 ? ` and ${modules.length - 1} more` : ''}`,
+        whatIsLoaded(modules),
         duration(ms),
         megabytes(bytes),
         deferred === 0 ? '' : deferred === modules.length ? 'put off' : `${deferred} put off`,

@@ -6,6 +6,7 @@ import type { ProvenUnit } from '../optimise/decide.ts';
 import type { Decisions } from '../optimise/decisions.ts';
 import { addFinder, HOOK, isHooked, listRemoved } from '../optimise/finder.ts';
 import { smaller } from '../optimise/native.ts';
+import type { FetchableFile } from '../optimise/unit.ts';
 import { keys } from '../release/release.ts';
 import { folderSizes } from '../size/folders.ts';
 import { beside, compileFiles, sourceless } from './bytecode.ts';
@@ -125,10 +126,7 @@ export async function installPackages(
 async function prepare(spec: ArtifactSpec, tree: string, removed: string, onStep: OnStep): Promise<Packages> {
   const libraries = join(tree, spec.libraries);
   if (spec.decided) {
-    await copySources(
-      spec.decided.fetchable.map(({ from, path }) => ({ from, to: path })),
-      removed,
-    );
+    await setAside(spec.decided.fetchable, removed);
     await rename(spec.libraries === '' ? spec.decided.libraries : dirname(spec.decided.libraries), tree);
     return spec.decided;
   }
@@ -136,18 +134,18 @@ async function prepare(spec: ArtifactSpec, tree: string, removed: string, onStep
   const packages = await installPackages(spec.distributions, libraries, spec.target);
   await copySources(spec.sources, tree);
   onStep('trim');
-  await setAside(libraries, spec.decisions.fetchable, removed);
+  const fetchable = spec.decisions.fetchable.map((path) => ({ path, from: join(libraries, path) }));
+  await setAside(fetchable, removed);
   await trim(libraries, spec.decisions);
   return packages;
 }
 
 /** Copies removed files to where they are zipped from. */
-async function setAside(libraries: string, paths: readonly string[], removed: string): Promise<void> {
-  await copySources(
-    paths.map((path) => ({ from: join(libraries, path), to: path })),
+const setAside = (files: readonly FetchableFile[], removed: string): Promise<void> =>
+  copySources(
+    files.map(({ from, path }) => ({ from, to: path })),
     removed,
   );
-}
 
 /** Zips what functions may fetch when they ask for it after all, compiled like all the rest. */
 async function zipRemoved(

@@ -5,7 +5,7 @@ import { PrerequisiteError } from '../errors.ts';
 import { decide, type ProvenUnit } from '../optimise/decide.ts';
 import { type ProjectDecisions, projectDecisionsSchema } from '../optimise/decisions.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
-import { wavesOf, withDecisions } from '../release/plan.ts';
+import { wavesOf, withDecisions, withRequired } from '../release/plan.ts';
 import type { OnStep } from './artifact.ts';
 import { type Manifest, manifestSchema } from './manifest.ts';
 import { buildFunction, buildLayer } from './planned.ts';
@@ -171,8 +171,7 @@ export class Workspace {
   }
 
   async layers(only?: readonly string[]): Promise<void> {
-    const wanted = this.plan.layers.filter(({ name }) => !only || only.includes(name));
-    const names = new Set(wanted.flatMap(({ name, requires }) => [name, ...requires]));
+    const names = withRequired(this.plan.layers, only);
     for (const wave of this.waves()) {
       const items = wave.filter(({ name }) => names.has(name));
       await Promise.all(items.map((item) => this.build({ kind: 'layer', item })));

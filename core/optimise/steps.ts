@@ -34,6 +34,8 @@ export interface OptimiseInput {
   onStep?: (step: string) => void;
 }
 
+type FilesHeld = ReadonlyMap<Unit, ReadonlyMap<string, number>>;
+
 /** A file that is compiled so that it loads some things only when they are used. */
 interface LazyFile {
   file: Located;
@@ -190,12 +192,19 @@ export class Steps {
     );
   }
 
-  /** The traces of all workloads, with files as the units hold them now. */
-  private located(traces: readonly Trace[]): { name: string; trace: LocatedTrace }[] {
-    const { units, workloads } = this.input;
-    const held = new Map(
-      units.map((unit) => [unit, new Set(listTree(unit.libraries).map(({ path }) => sourceOf(path)))]),
+  /** Bytes of all files that the units hold now, by unit and by the name of their source. */
+  private held(): FilesHeld {
+    return new Map(
+      this.input.units.map((unit) => [
+        unit,
+        new Map(listTree(unit.libraries).map(({ path, bytes }) => [sourceOf(path), bytes])),
+      ]),
     );
+  }
+
+  /** The traces of all workloads, with files as the units hold them. */
+  private located(traces: readonly Trace[], held: FilesHeld): { name: string; trace: LocatedTrace }[] {
+    const { units, workloads } = this.input;
     return traces.map((trace, index) => {
       const { name = '', paths = [] } = workloads[index] ?? {};
       const seen = units.filter(({ libraries }) => paths.includes(libraries));
@@ -208,25 +217,25 @@ export class Steps {
     if (this.input.mode === 'rules') return [];
     const traces = await this.proof.traces();
     if (!traces) return undefined;
-    const before = this.located(traces);
-    const bytes = new Map(
-      this.input.units.map((unit) => [
-        unit,
-        new Map(listTree(unit.libraries).map((file) => [sourceOf(file.path), file.bytes])),
-      ]),
-    );
-    const bytesOf = ({ unit, path }: Located) => bytes.get(unit)?.get(path) ?? 0;
+    const held = this.held();
+    const before = this.located(traces, held);
+    const bytesOf = ({ unit, path }: Located) => held.get(unit)?.get(path) ?? 0;
     // Tests load what they like; what counts is the start of functions.
     const starts = before.filter((_, index) => this.input.workloads[index]?.test === undefined);
     this.heavy = starts.flatMap(({ name, trace }) => heavyImports(name, trace, bytesOf));
-    return this.input.lazy ? this.defer(starts.map(({ trace }) => trace)) : [];
+    if (!this.input.lazy) return [];
+    return this.defer(
+      starts.map(({ trace }) => trace),
+      held,
+    );
   }
 
-  private async defer(before: readonly LocatedTrace[]): Promise<readonly Change[]> {
+  private async defer(before: readonly LocatedTrace[], held: FilesHeld): Promise<readonly Change[]> {
     const all = await this.compileLazily(candidates(before), 'all');
     this.stash.make(all.map(({ change }) => change));
     const tried = await this.proof.trial();
-    const after = tried && this.located(tried).map(({ trace }) => trace);
+    // Deferral puts other bytes under the same names.
+    const after = tried && this.located(tried, held).map(({ trace }) => trace);
     this.stash.undo(all.map(({ change }) => change));
     this.isDeferralDoubtful = after === undefined;
     // Where something breaks, nobody knows yet what helps: the proof takes out what broke it, and the rest stays.

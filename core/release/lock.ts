@@ -25,6 +25,10 @@ export type LockDecision =
   /** What it changed could not be brought back. */
   | 'stuck';
 
+/** Whether an execution in this state goes on, or may: what it holds is its own. */
+export const isAlive = (status: string | undefined): boolean =>
+  status === 'RUNNING' || status === 'PENDING_REDRIVE';
+
 /**
  * Decides by the holder's state, not by time: an execution that lives keeps its lock, and none lives longer than the
  * state machine's own time-out, which is the lease. Pure.
@@ -33,7 +37,7 @@ export type LockDecision =
  */
 export function decideLock(lock: Lock, status: string | undefined, hasSnapshot: boolean): LockDecision {
   if (lock.stuck !== undefined) return 'stuck';
-  if (status === 'RUNNING' || status === 'PENDING_REDRIVE') return 'held';
+  if (isAlive(status)) return 'held';
   return hasSnapshot && lock.release.rollback ? 'unfinished' : 'take-over';
 }
 

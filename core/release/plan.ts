@@ -268,6 +268,12 @@ export function withDecisions(plan: BuildPlan, decisions: ProjectDecisions): Bui
 export const isDecided = ({ layers, functions }: BuildPlan): boolean =>
   [...layers, ...functions].every(({ decisions }) => decisions !== undefined);
 
+/** Names of some layers, with those that they need on the path. @param only default: all */
+export function withRequired(layers: readonly PlannedLayer[], only?: readonly string[]): Set<string> {
+  const wanted = layers.filter(({ name }) => !only || only.includes(name));
+  return new Set(wanted.flatMap(({ name, requires }) => [name, ...requires]));
+}
+
 /** Layers by wave: those of one wave can be built side by side. */
 export function wavesOf(layers: readonly PlannedLayer[]): PlannedLayer[][] {
   const count = Math.max(-1, ...layers.map(({ wave }) => wave)) + 1;

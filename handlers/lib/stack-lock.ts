@@ -9,8 +9,7 @@ import {
 import { DescribeExecutionCommand, ExecutionDoesNotExist, type SFNClient } from '@aws-sdk/client-sfn';
 import { type Lock, lockSchema } from '../../core/release/lock.ts';
 import type { Release } from '../../core/release/release.ts';
-
-const keyOf = (stackName: string) => ({ pk: { S: `stack#${stackName}` }, sk: { S: 'lock' } });
+import { lockKey } from '../../core/release/table.ts';
 
 /** The lock of each stack, in the releases table. Every change is conditional on what was read: of ten at once one wins. */
 export class StackLock {
@@ -22,7 +21,7 @@ export class StackLock {
 
   async read(stackName: string): Promise<Lock | undefined> {
     const { Item } = await this.dynamodb.send(
-      new GetItemCommand({ TableName: this.table, Key: keyOf(stackName), ConsistentRead: true }),
+      new GetItemCommand({ TableName: this.table, Key: lockKey(stackName), ConsistentRead: true }),
     );
     if (!Item) return undefined;
     return lockSchema.parse({
@@ -39,7 +38,7 @@ export class StackLock {
     const command = new PutItemCommand({
       TableName: this.table,
       Item: {
-        ...keyOf(release.stackName),
+        ...lockKey(release.stackName),
         owner: { S: owner },
         release: { S: JSON.stringify(release) },
         releaseId: { S: release.id },
@@ -56,7 +55,7 @@ export class StackLock {
   async free(release: Release): Promise<void> {
     const command = new DeleteItemCommand({
       TableName: this.table,
-      Key: keyOf(release.stackName),
+      Key: lockKey(release.stackName),
       ConditionExpression: 'releaseId = :id',
       ExpressionAttributeValues: { ':id': { S: release.id } },
     });
@@ -67,7 +66,7 @@ export class StackLock {
   async keep(release: Release, why: string): Promise<void> {
     const command = new UpdateItemCommand({
       TableName: this.table,
-      Key: keyOf(release.stackName),
+      Key: lockKey(release.stackName),
       UpdateExpression: 'SET stuck = :why',
       ConditionExpression: 'releaseId = :id',
       ExpressionAttributeValues: { ':id': { S: release.id }, ':why': { S: why } },
