@@ -12,11 +12,15 @@ export function uvPlatform(python: string, architecture: Architecture): string {
 }
 
 /** Runs uv, which finds the user's own index settings in the environment and never reads the project's folder. */
-export async function uv(args: readonly string[], cwd: string): Promise<RunResult> {
+export async function uv(
+  args: readonly string[],
+  cwd: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<RunResult> {
   try {
     return await run('uv', args, {
       cwd,
-      env: { ...process.env, UV_NO_PROGRESS: '1', NO_COLOR: '1' },
+      env: { ...process.env, ...environment, UV_NO_PROGRESS: '1', NO_COLOR: '1' },
       timeoutMs: TIMEOUT_MS,
     });
   } catch (error) {
@@ -30,7 +34,9 @@ export async function uv(args: readonly string[], cwd: string): Promise<RunResul
  * @throws ToolMissingError naming the version
  */
 export async function findPython(version: string, cwd: string): Promise<string> {
-  const find = () => uv(['python', 'find', '--no-project', '--no-python-downloads', version], cwd);
+  // pyenv's shims run the version that is active alone, unless told of another one; without it uv finds nothing there.
+  const find = () =>
+    uv(['python', 'find', '--no-project', '--no-python-downloads', version], cwd, { PYENV_VERSION: version });
   let found = await find();
   if (found.code !== 0) {
     await uv(['python', 'install', version], cwd);

@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Manifest } from '../../../core/build/manifest.ts';
+import { findPython } from '../../../core/build/uv.ts';
 import { decidedPlan, Workspace } from '../../../core/build/workspace.ts';
 import { loadProject } from '../../../core/project/project.ts';
 import { planProject } from '../../../core/release/plan.ts';
@@ -104,9 +106,22 @@ def handler(event, context):
   });
 });
 
+const hasPython = (version: string) =>
+  findPython(version, tmpdir()).then(
+    () => true,
+    () => false,
+  );
+
+const versions = await Promise.all(
+  ['3.11', '3.12', '3.13'].map(async (version) => ({ version, found: await hasPython(version) })),
+);
+
 describe('the newest releases', () => {
-  it('of pandas, numpy, scipy, scikit-learn and boto3 build and pass', async () => {
-    const app = `import boto3
+  it.for(versions)(
+    'of pandas, numpy, scipy, scikit-learn and boto3 build and pass on $version',
+    async ({ version, found }, { skip }) => {
+      skip(!found, `no Python ${version} on this machine`);
+      const app = `import boto3
 import numpy as np
 import pandas as pd
 import scipy.stats
@@ -124,9 +139,13 @@ def handler(event, context):
     inverse = np.linalg.inv(np.eye(3) * n)
     return {"ok": bool(model.predict(frame[["x"]])[0] >= 0 and abs(slope - n) < 1e-9 and client and inverse[0, 0] > 0)}
 `;
-    const built = await build('pandas\nnumpy\nscipy\nscikit-learn\nboto3\n', app);
-    expect(built.layer.bytes).toBeLessThan(0.6 * built.layer.installedBytes);
-  });
+      const built = await build('pandas\nnumpy\nscipy\nscikit-learn\nboto3\n', app, `python${version}`);
+      expect(built.layer.bytes).toBeLessThan(0.6 * built.layer.installedBytes);
+      expect(built.layer.python).toBe(version);
+      const bytecode = built.layer.files.map(([path]) => path).filter((path) => path.endsWith('.pyc'));
+      expect(bytecode.length).toBe(built.layer.bytecode.compiled);
+    },
+  );
 });
 
 describe('other targets', () => {
