@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { ImportCheckError } from '../errors.ts';
@@ -13,6 +13,7 @@ import { beside, compileFiles, sourceless } from './bytecode.ts';
 import { type ImportResult, importModules, topLevelModules } from './imports.ts';
 import { type Installed, install } from './install.ts';
 import type { Manifest } from './manifest.ts';
+import { replaceFile, replaceWithCopy } from './replace.ts';
 import type { Distribution, Target } from './resolve.ts';
 import { SBOM_FILE, sbomOf } from './sbom.ts';
 import { listTree, type TreeFile, totalBytes } from './tree.ts';
@@ -57,11 +58,7 @@ export type OnStep = (step: string) => void;
 
 /** Puts files of the project into a tree. */
 export async function copySources(sources: ArtifactSpec['sources'], tree: string): Promise<void> {
-  for (const { from, to } of sources) {
-    const target = join(tree, to);
-    await mkdir(dirname(target), { recursive: true });
-    await copyFile(from, target);
-  }
+  for (const { from, to } of sources) await replaceWithCopy(from, join(tree, to));
 }
 
 /** Does to the files of a tree what the optimiser has decided. */
@@ -69,7 +66,7 @@ async function trim(libraries: string, { remove, compact }: Decisions): Promise<
   for (const path of remove) await rm(join(libraries, path));
   for (const path of compact) {
     const result = smaller(await readFile(join(libraries, path)));
-    if (result) await writeFile(join(libraries, path), result.bytes);
+    if (result) await replaceFile(join(libraries, path), result.bytes);
   }
 }
 

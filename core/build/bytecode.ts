@@ -58,6 +58,8 @@ export interface CompileJob {
   columns: boolean;
   /** Whether to look for imports, too; paths must then be relative to the folder that is on the path. */
   imports: boolean;
+  /** Whether to leave out files that load nothing later than they would anyway. @default false */
+  deferredOnly?: boolean;
 }
 
 /** Where bytecode stands that replaces its source. */
@@ -84,7 +86,7 @@ export function sourceOf(path: string): string {
  * @returns by path @throws InstallError where the compiler itself fails
  */
 export async function compileFiles(job: CompileJob): Promise<Map<string, Compiled>> {
-  const { interpreter, tree, columns, ...rest } = job;
+  const { interpreter, tree, columns, deferredOnly = false, ...rest } = job;
   if (job.files.length === 0) return new Map();
   const result = await run(
     interpreter,
@@ -92,7 +94,7 @@ export async function compileFiles(job: CompileJob): Promise<Map<string, Compile
     {
       cwd: tree,
       env: { PYTHONHASHSEED: '0', LC_ALL: 'C.UTF-8' },
-      input: JSON.stringify({ root: tree, ...rest }),
+      input: JSON.stringify({ root: tree, deferredOnly, ...rest }),
       timeoutMs: TIMEOUT_MS,
     },
   );

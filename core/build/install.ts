@@ -38,7 +38,8 @@ async function readInstalled(tree: string, distributions: readonly Distribution[
 
 /**
  * Installs pinned distributions into an empty folder: wheels only, each checked against its hash, for the target's
- * platform whatever this machine is. Files are copied, never linked to uv's cache, since later steps change them.
+ * platform whatever this machine is. Where it can be, files are links to uv's cache, which all projects share: they may
+ * be removed and replaced, and never written to.
  * @throws InstallError with uv's explanation
  */
 export async function install(
@@ -58,7 +59,7 @@ export async function install(
       '--no-deps',
       '--require-hashes',
       '--only-binary=:all:',
-      '--link-mode=copy',
+      '--link-mode=hardlink',
       `--python-version=${target.python}`,
       `--python-platform=${uvPlatform(target.python, target.architecture)}`,
       '--target',

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { createWriteStream, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -27,8 +26,9 @@ export async function writeZip(tree: string, files: readonly string[], target: s
   const zip = new ZipFile();
   for (const path of [...files].sort()) {
     const source = join(tree, path);
-    const executable = ((await stat(source)).mode & 0o111) !== 0;
-    zip.addBuffer(await readFile(source), path, {
+    const executable = (statSync(source).mode & 0o111) !== 0;
+    // Synchronous: the threads that would read compress, and a read would wait behind all that is queued.
+    zip.addBuffer(readFileSync(source), path, {
       mtime: EPOCH,
       forceDosTimestamp: true,
       mode: executable ? 0o100755 : 0o100644,

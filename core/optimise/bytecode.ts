@@ -80,6 +80,7 @@ export async function compileLazily(
   const compiled = await compileFiles({
     ...jobOf(unit, interpreter, out),
     imports: false,
+    deferredOnly: true,
     files,
   });
   const owners = ownersOf(unit);

@@ -1,5 +1,6 @@
-import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceWithCopy } from '../build/replace.ts';
 import { script } from '../build/scripts.ts';
 import { moduleName } from './keep.ts';
 
@@ -15,7 +16,7 @@ export const isHooked = (path: string): boolean => /^[^/]+\/__init__\.py$/.test(
 
 /** Puts the finder beside packages that load it. */
 export async function addFinder(libraries: string, files: readonly string[]): Promise<void> {
-  if (files.some(isHooked)) await copyFile(script(FINDER), join(libraries, FINDER));
+  if (files.some(isHooked)) await replaceWithCopy(script(FINDER), join(libraries, FINDER));
 }
 
 /** Where the finder gets what was removed, if the project wants that. */

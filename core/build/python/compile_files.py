@@ -1,11 +1,12 @@
 """Compiles Python files to unchecked-hash bytecode, the same bytes for the same source every time, and says what they import.
 
-Reads {"root": folder, "out": folder, "prefix": folder at run time, "hook": source line, "imports": bool, "files": [{"path",
-"to", "docstrings": bool, "hook": bool, "source"?, "lazy"?}]} from standard input; paths are relative to root, `to` to out. The
-hook is put at the end of the files that ask for it; files without `docstrings` lose theirs; `source` is where the file lies
-if not below root. `lazy` is {"lines": [of imports to defer], "submodules": [names to load when they are asked for]}.
-Answers {path: {"bytes": n, "now": [names], "later": [names], "deferred": [lines]}}, or {path: {"skipped": reason}} for what
-does not compile: a template, or code for another Python.
+Reads {"root": folder, "out": folder, "prefix": folder at run time, "hook": source line, "imports": bool, "deferredOnly": bool,
+"files": [{"path", "to", "docstrings": bool, "hook": bool, "source"?, "lazy"?}]} from standard input; paths are relative to root,
+`to` to out. The hook is put at the end of the files that ask for it; files without `docstrings` lose theirs; `source` is where
+the file lies if not below root. `lazy` is {"lines": [of imports to defer], "submodules": [names to load when they are asked
+for]}; with `deferredOnly`, a file of which nothing can be deferred is left out. Answers {path: {"bytes": n, "now": [names],
+"later": [names], "deferred": [lines]}}, or {path: {"skipped": reason}} for what does not compile: a template, or code for
+another Python.
 
 marshal writes a reference mark where an object has more than one owner, and interned strings are shared with all that
 the process still holds. So a worker keeps nothing of a file but bytes: then its bytecode follows from its source and its
@@ -22,8 +23,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lazy import defer
-from syntax import empty_docstrings, imports_of
+from syntax import empty_docstrings, imports_of, statements
 
+NOTHING_DEFERRED = "nothing of it can be deferred"
 WORKERS = os.cpu_count() or 1
 
 
@@ -39,12 +41,15 @@ def compile_one(job, file):
     imports, deferred = {"now": [], "later": []}, []
     try:
         tree = ast.parse(source)
-        if job["imports"]:
-            imports = imports_of(tree, file["path"])
         if file.get("lazy"):
             deferred = defer(source, tree, name, **file["lazy"])
+            if job["deferredOnly"] and not deferred and not file["lazy"]["submodules"]:
+                return {"skipped": NOTHING_DEFERRED}
+        found = list(statements(tree)) if job["imports"] or not file["docstrings"] else []
+        if job["imports"]:
+            imports = imports_of(found, file["path"])
         if not file["docstrings"]:
-            empty_docstrings(tree)
+            empty_docstrings(tree, found)
         code = compile(tree, name, "exec", dont_inherit=True)
     except RecursionError:  # a deep expression, which the compiler itself takes without the tree's detour
         code = compile(source, name, "exec", dont_inherit=True)
@@ -53,6 +58,8 @@ def compile_one(job, file):
     data = external._code_to_hash_pyc(code, importlib.util.source_hash(original), False)
     target = os.path.join(job["out"], file["to"])
     os.makedirs(os.path.dirname(target), exist_ok=True)
+    if os.path.lexists(target):  # replaced, not written to: it may be a link to a cache that all projects share
+        os.unlink(target)
     with open(target, "wb") as opened:
         opened.write(data)
     return {"bytes": len(data), "deferred": deferred, **imports}

@@ -147,6 +147,8 @@ def loader_of(statement):
 
 def defer(source, tree, path, lines, submodules):
     """Defers the import statements on these lines, as far as they can be. Returns the lines of those that are."""
+    if not submodules and not any(isinstance(node, (ast.Import, ast.ImportFrom)) and node.lineno in lines for node in tree.body):
+        return []
     plan = Plan(source, tree, path)
     loaders = {}
     deferred = [line for line in lines if line in plan.statements]

@@ -31,12 +31,12 @@ def absolute(node, package):
     return ".".join([*base, node.module] if node.module else base)
 
 
-def imports_of(tree, path):
-    """Returns {"now": [names], "later": [names]}, absolute. `from a import b` names both a and a.b, since b may be a module."""
+def imports_of(found_statements, path):
+    """Takes what statements() yields. Returns {"now": [names], "later": [names]}, absolute. `from a import b` names both a and a.b, since b may be a module."""
     module = path[: -len(".py")].replace("/", ".")
     package = module.rpartition(".")[0]  # of a package itself, too: its module's name ends with .__init__
     found = {"now": set(), "later": set()}
-    for node, when in statements(tree):
+    for node, when in found_statements:
         if isinstance(node, ast.Import):
             found[when].update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -46,9 +46,9 @@ def imports_of(tree, path):
     return {when: sorted(names) for when, names in found.items()}
 
 
-def empty_docstrings(tree):
-    """Makes every docstring an empty one, so that code which reads or adds to its own still finds a string."""
-    for node in (tree, *(statement for statement, _ in statements(tree))):
+def empty_docstrings(tree, found_statements):
+    """Takes what statements() yields of the tree, too. Makes every docstring an empty one, so that code which reads or adds to its own still finds a string."""
+    for node in (tree, *(statement for statement, _ in found_statements)):
         if not isinstance(node, HOLDERS) or not node.body:
             continue
         first = node.body[0]

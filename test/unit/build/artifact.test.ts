@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ArtifactSpec, buildArtifact } from '../../../core/build/artifact.ts';
+import { install } from '../../../core/build/install.ts';
 import { type Distribution, resolveSets } from '../../../core/build/resolve.ts';
 import { listTree } from '../../../core/build/tree.ts';
 import { findPython } from '../../../core/build/uv.ts';
@@ -43,6 +44,15 @@ async function python(paths: string[], code: string): Promise<string> {
   const interpreter = await findPython('3.11', folder);
   const program = `import sys; sys.path[:0] = ${JSON.stringify(paths)}\n${code}`;
   return (await promisify(execFile)(interpreter, ['-I', '-S', '-B', '-c', program])).stdout.trim();
+}
+
+async function contentsOf(tree: string): Promise<Map<string, string>> {
+  const files = listTree(tree).filter(({ path }) => !path.endsWith('.dist-info/RECORD'));
+  return new Map(
+    await Promise.all(
+      files.map(async ({ path }) => [path, (await readFile(join(tree, path))).toString('base64')] as const),
+    ),
+  );
 }
 
 describe('a built layer', () => {
@@ -117,6 +127,26 @@ describe('what the optimiser has decided', () => {
     const code =
       'import attr, attr._cmp\nprint(repr(attr.define.__doc__), bool(attr._cmp.cmp_using.__doc__))';
     expect(await python([join(built.tree, 'python')], code)).toBe("'' True");
+  });
+});
+
+describe('the cache that all projects share', () => {
+  it('stays as it is, whatever a build puts in the place of installed files', async () => {
+    const distributions = await resolve('attrs==23.1.0', 'kiwisolver==1.4.5');
+    const pristine = await install(distributions, join(folder, 'pristine'), TARGET).then(() =>
+      contentsOf(join(folder, 'pristine')),
+    );
+    const [solver = ''] = [...pristine.keys()].filter((path) => path.endsWith('.so'));
+    await writeFile(join(folder, 'mine'), 'mine');
+    const decisions = { ...spec([]).decisions, compact: [solver] };
+    const sources = [{ from: join(folder, 'mine'), to: 'python/attr/py.typed' }];
+    const built = await buildArtifact(spec(distributions, { decisions, sources }), await newFolder('built'));
+    expect((await readFile(join(built.tree, 'python', solver))).length).toBeLessThan(
+      pristine.get(solver)?.length ?? 0,
+    );
+    expect(await readFile(join(built.tree, 'python/attr/py.typed'), 'utf8')).toBe('mine');
+    await install(distributions, join(folder, 'again'), TARGET);
+    expect(await contentsOf(join(folder, 'again'))).toEqual(pristine);
   });
 });
 

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { install } from '../../../core/build/install.ts';
+import { replaceFile } from '../../../core/build/replace.ts';
 import { resolveSets } from '../../../core/build/resolve.ts';
 import { listTree } from '../../../core/build/tree.ts';
 import { findPython } from '../../../core/build/uv.ts';
@@ -192,7 +193,7 @@ describe('the libraries of numpy', () => {
 
   it('work as before under each kernel that Lambda can choose, and the proof would see one that is gone', async () => {
     for (const { path } of listTree(tree).filter((file) => file.path.endsWith('.compact'))) {
-      await writeFile(join(tree, path.replace(/\.compact$/, '')), await readFile(join(tree, path)));
+      await replaceFile(join(tree, path.replace(/\.compact$/, '')), await readFile(join(tree, path)));
     }
     const interpreter = await findPython('3.11', folder);
     const code = `
@@ -263,7 +264,7 @@ except kiwisolver.UnsatisfiableConstraint: print("caught")`;
     const elf = readElf(bytes);
     expect(elf && unwindTables(elf, readDynamicSymbols(bytes, elf))).toEqual([]);
     const result = smaller(bytes);
-    if (result) await writeFile(solver, result.bytes);
+    if (result) await replaceFile(solver, result.bytes);
     expect(await run()).toBe('caught');
     // As if the library asked for nothing that throws.
     const ranges = elf
@@ -273,7 +274,7 @@ except kiwisolver.UnsatisfiableConstraint: print("caught")`;
       : [];
     expect(ranges).toHaveLength(2);
     const cut = compactElf(bytes, { ranges, unwind: true });
-    if (cut) await writeFile(solver, cut);
+    if (cut) await replaceFile(solver, cut);
     expect(await run()).toBe('died');
   });
 
