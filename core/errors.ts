@@ -61,6 +61,8 @@ export class StackUpdateFailedError extends failure('StackUpdateFailedError', 1)
 export class StackBusyError extends failure('StackBusyError', 1) {}
 /** A deployed function, endpoint or log did not answer as its smoke test expects. */
 export class SmokeTestFailedError extends failure('SmokeTestFailedError', 1) {}
+/** An alarm went off while a part of the traffic went to the new version. */
+export class AlarmDuringShiftError extends failure('AlarmDuringShiftError', 1) {}
 /** The stack could not be brought back to its snapshot. */
 export class RollbackFailedError extends failure('RollbackFailedError', 1) {}
 /** The embedded AWS could not be started, or has died. */

@@ -6,8 +6,16 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { buildPlanSchema } from '../core/release/build-plan.ts';
+import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
 import { type CodeLocation, deployableTemplate } from '../core/release/deployable.ts';
+import {
+  type Held,
+  heldAliases,
+  holdable,
+  holdParameter,
+  isHoldParameter,
+  withVersionsOf,
+} from '../core/release/hold.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { snapshotSchema } from '../core/release/snapshot.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
@@ -19,6 +27,8 @@ const inputSchema = z.object({
   release: releaseSchema,
   snapshot: snapshotSchema,
   layers: z.record(z.string(), z.string()),
+  /** Whether what was held is proven and live: then the stack is to say so, too. */
+  settle: z.boolean(),
 });
 type Input = z.output<typeof inputSchema>;
 
@@ -30,14 +40,23 @@ interface Clients {
   region: string;
 }
 
-const templateSchema = z.record(z.string(), z.unknown());
+interface Output {
+  changeSetName: string;
+  /** Aliases that stay where they are until their functions' new versions are proven. */
+  held: Held[];
+  /** How traffic goes over then. */
+  traffic: BuildPlan['traffic'];
+}
 
-/** The project's template with built code and published layers put in, written to the bucket. */
-async function writeTemplate(
+const templateSchema = z.record(z.string(), z.unknown());
+type Template = z.output<typeof templateSchema>;
+
+/** The project's template with built code and published layers put in. */
+async function fillTemplate(
   { release, layers }: Input,
+  plan: BuildPlan,
   bucket: ArtifactBucket,
-): Promise<{ key: string; declared: Set<string> }> {
-  const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
+): Promise<Template> {
   const template = await bucket.readJson(keys.template(release), templateSchema);
   const functions = await Promise.all(
     plan.functions.map(async (fn): Promise<[string, CodeLocation]> => {
@@ -49,52 +68,80 @@ async function writeTemplate(
       ];
     }),
   );
-  const deployable = deployableTemplate(template, {
+  return deployableTemplate(template, {
     layers: new Map(Object.entries(layers)),
     functions: new Map(functions),
-    ...(plan.fetch ? { fetchFrom: bucket.name } : {}),
   });
-  const key = keys.deployable(release);
-  await bucket.write(key, JSON.stringify(deployable));
-  return { key, declared: new Set(Object.keys((template['Parameters'] ?? {}) as object)) };
+}
+
+const declaredIn = (template: Template) => Object.keys((template['Parameters'] ?? {}) as object);
+
+/** Values that the parameters will have, as far as they are known: NoEcho ones are not. */
+function knownParameters(release: Release, stack: Stack | undefined): Record<string, string> {
+  const before = (stack?.Parameters ?? []).flatMap(({ ParameterKey, ParameterValue }) =>
+    ParameterKey && ParameterValue !== undefined && !isHoldParameter(ParameterKey)
+      ? [[ParameterKey, ParameterValue] as const]
+      : [],
+  );
+  return { ...Object.fromEntries(before), ...release.parameters };
 }
 
 /** New values where the release sets them, else the stack's own, else the template's defaults. */
 function parametersOf(
-  release: Release,
+  { release, settle }: Input,
   stack: Stack | undefined,
-  declared: ReadonlySet<string>,
+  template: Template,
+  held: readonly Held[],
 ): Parameter[] {
+  const declared = declaredIn(template);
   const kept = (stack?.Parameters ?? []).flatMap(({ ParameterKey }) =>
-    ParameterKey && declared.has(ParameterKey) && !(ParameterKey in release.parameters)
+    ParameterKey &&
+    declared.includes(ParameterKey) &&
+    !(ParameterKey in release.parameters) &&
+    !isHoldParameter(ParameterKey)
       ? [{ ParameterKey, UsePreviousValue: true }]
       : [],
   );
-  return [
-    ...kept,
-    ...Object.entries(release.parameters).map(([ParameterKey, ParameterValue]) => ({
-      ParameterKey,
-      ParameterValue,
-    })),
-  ];
+  const holding = settle ? [] : held;
+  const holds = declared
+    .filter(isHoldParameter)
+    .map((name) => [name, holding.find(({ alias }) => holdParameter(alias) === name)?.from ?? '']);
+  const set = [...Object.entries(release.parameters), ...holds];
+  return [...kept, ...set.map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }))];
+}
+
+/** The template that runs, as it was written; {} where that is not JSON, and so not one of ours. */
+async function templateBefore({ snapshot }: Input, bucket: ArtifactBucket): Promise<Template> {
+  if (snapshot.templateKey === undefined) return {};
+  const text = await bucket.readText(snapshot.templateKey);
+  try {
+    return templateSchema.catch({}).parse(JSON.parse(text));
+  } catch {
+    return {};
+  }
 }
 
 /** Asks CloudFormation what this release would change; nothing does yet. */
 export async function createChangeSet(
   input: Input,
   { cloudformation, bucket, roleArn, region }: Clients,
-): Promise<{ changeSetName: string }> {
-  const { release, snapshot } = input;
-  const name = `plimsoll-${release.id}`;
-  const { key, declared } = await writeTemplate(input, bucket);
+): Promise<Output> {
+  const { release, snapshot, settle } = input;
+  const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
+  const template = holdable(await fillTemplate(input, plan, bucket), knownParameters(release, stack));
+  const before = await templateBefore(input, bucket);
+  const held = heldAliases(template, before, snapshot.aliases);
+  const templateKey = settle ? keys.deployable(release) : keys.held(release);
+  await bucket.write(templateKey, JSON.stringify(settle ? template : withVersionsOf(template, before)));
+  const name = `plimsoll-${settle ? 'settle-' : ''}${release.id}`;
   await createSet(cloudformation, {
     stackName: release.stackName,
     name,
     type: snapshot.existed ? ChangeSetType.UPDATE : ChangeSetType.CREATE,
     bucket: bucket.name,
-    templateKey: key,
-    parameters: parametersOf(release, stack, declared),
+    templateKey,
+    parameters: parametersOf(input, stack, template, held),
     tags: [
       ...snapshot.tags.filter(({ Key }) => Key !== RELEASE_TAG),
       { Key: RELEASE_TAG, Value: release.id },
@@ -102,7 +149,7 @@ export async function createChangeSet(
     roleArn,
     region,
   });
-  return { changeSetName: name };
+  return { changeSetName: name, held, traffic: plan.traffic };
 }
 
 export const handler = lambdaHandler('CreateChangeSet', inputSchema, (input) =>

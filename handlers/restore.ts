@@ -14,6 +14,7 @@ import {
   DescribeAlarmsCommand,
 } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { RollbackFailedError } from '../core/errors.ts';
@@ -23,6 +24,7 @@ import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/
 import { isBusy, restoreStep, type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
 import { releaseKey } from '../core/release/table.ts';
+import { restoreAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { createSet, executeSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
@@ -38,6 +40,7 @@ const inputSchema = z.object({
 interface Clients {
   cloudformation: CloudFormationClient;
   cloudwatch: CloudWatchClient;
+  lambda: LambdaClient;
   bucket: ArtifactBucket;
   dynamodb: DynamoDBClient;
   table: string;
@@ -163,6 +166,8 @@ export async function restore(
   const { cloudformation, roleArn, bucket } = clients;
   const snapshot = given === undefined ? await findSnapshot(release, bucket) : given;
   const steps: string[] = [];
+  // Seconds, and whatever the stack is busy with: the last good version answers before all else.
+  if ((await restoreAliases(clients.lambda, snapshot?.aliases ?? [])) > 0) steps.push('aliases');
   const look = () => describeStack(cloudformation, release.stackName);
   const settled = () =>
     poll(
@@ -212,6 +217,7 @@ export const handler = lambdaHandler('Restore', inputSchema, (input) =>
   restore(input, {
     cloudformation: new CloudFormationClient(),
     cloudwatch: new CloudWatchClient(),
+    lambda: new LambdaClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
     dynamodb: new DynamoDBClient(),
     table: setting('RELEASES_TABLE'),

@@ -11,9 +11,18 @@ import { z } from 'zod';
 import { messageOf, SmokeTestFailedError } from '../core/errors.ts';
 import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
 import { mismatch } from '../core/release/expect.ts';
+import { type Held, heldSchema } from '../core/release/hold.ts';
 import { errorLines, isReport, LOG_ERROR_PATTERN, requestIdIn } from '../core/release/log-errors.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
-import { type ApiStage, functionsOf, stagesOf, stageUrl } from '../core/release/stack-resources.ts';
+import {
+  type ApiStage,
+  aliasesIn,
+  functionsOf,
+  type StackResource,
+  stagesOf,
+  stageUrl,
+  versionsOf,
+} from '../core/release/stack-resources.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { stackResources } from './lib/stack.ts';
@@ -22,6 +31,8 @@ const inputSchema = z.object({
   release: releaseSchema,
   /** ISO time from which on an error in the logs counts. */
   since: z.iso.datetime(),
+  /** Aliases that are held: then only their functions' new versions are called, by number. @default what is live */
+  held: z.array(heldSchema).default([]),
 });
 
 interface Clients {
@@ -69,14 +80,25 @@ function parsed(text: string): unknown {
   }
 }
 
+/** A function, and the version or alias that is called. */
+interface Target {
+  name: string;
+  qualifier?: string | undefined;
+}
+
 async function invoke(
   lambda: LambdaClient,
-  name: string,
+  { name, qualifier }: Target,
   check: string,
   { event, expect }: SmokeEvent,
 ): Promise<string | undefined> {
   const answer = await lambda.send(
-    new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event ?? {}), LogType: 'Tail' }),
+    new InvokeCommand({
+      FunctionName: name,
+      Qualifier: qualifier,
+      Payload: JSON.stringify(event ?? {}),
+      LogType: 'Tail',
+    }),
   );
   const text = answer.Payload?.transformToString() ?? '';
   if (answer.FunctionError) fail(check, `the function failed: ${text.slice(0, 1000)}`);
@@ -163,38 +185,55 @@ async function checkLog(
   }
 }
 
+/** What of each function is called: the new version where its alias is held, else what production calls. */
+function targetsOf(resources: readonly StackResource[], held: readonly Held[]): Map<string, Target> {
+  const aliases = aliasesIn(resources);
+  const versions = versionsOf(resources);
+  return new Map(
+    [...functionsOf(resources)].map(([logicalId, name]) => {
+      const version = versions.get(held.find((one) => one.function === logicalId)?.version ?? '');
+      const alias = aliases.find(({ functionName }) => functionName === name)?.name;
+      return [logicalId, { name, qualifier: version ?? alias }];
+    }),
+  );
+}
+
 /**
- * Runs the release's smoke tests against what is deployed: each smoke event, each endpoint, then the logs.
+ * Runs the release's smoke tests: each smoke event, each endpoint, then the logs. While aliases are held, only the events
+ * of their functions: endpoints still lead to the old versions.
  * @throws SmokeTestFailedError naming the check, what came back and what was expected
  */
 export async function smokeTest(
-  { release, since }: z.output<typeof inputSchema>,
+  { release, since, held }: z.output<typeof inputSchema>,
   clients: Clients,
 ): Promise<{ passed: Passed[] }> {
   const { cloudformation, lambda, logs, bucket, region } = clients;
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const resources = await stackResources(cloudformation, release.stackName);
-  const names = functionsOf(resources);
+  const targets = targetsOf(resources, held);
+  const functions = plan.functions.filter(
+    ({ logicalId }) => held.length === 0 || held.some((one) => one.function === logicalId),
+  );
   const stages = stagesOf(resources);
   const passed: Passed[] = [];
   const lastRequests = new Map<string, string | undefined>();
-  for (const fn of plan.functions) {
+  for (const fn of functions) {
     for (const event of fn.smoke) {
       const check = `smoke event ${event.name} of ${fn.logicalId}`;
-      const name = names.get(fn.logicalId) ?? fail(check, `the stack has no function ${fn.logicalId}`);
+      const target = targets.get(fn.logicalId) ?? fail(check, `the stack has no function ${fn.logicalId}`);
       const call = async () => {
-        lastRequests.set(name, await invoke(lambda, name, check, event));
+        lastRequests.set(target.name, await invoke(lambda, target, check, event));
       };
       passed.push(await timed(check, call));
     }
   }
-  for (const endpoint of plan.endpoints) {
+  for (const endpoint of held.length === 0 ? plan.endpoints : []) {
     const check = `GET ${endpoint.get}`;
     const url = stageUrl(stageOf(endpoint, stages, check), region, endpoint.get);
     passed.push(await timed(check, () => checkEndpoint(endpoint, url, check)));
   }
-  for (const fn of plan.functions) {
-    const name = names.get(fn.logicalId);
+  for (const fn of functions) {
+    const name = targets.get(fn.logicalId)?.name;
     const check = `log of ${fn.logicalId}`;
     if (!name) continue;
     const last = lastRequests.get(name);

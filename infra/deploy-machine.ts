@@ -29,9 +29,11 @@ const DEPLOY_STATES = [
   'ProbeImports',
   'RecordRelease',
   'Restore',
+  'ShiftTraffic',
   'SmokeTest',
   'Snapshot',
   'ValidateSizes',
+  'WatchAlarms',
 ];
 
 /** Uploads below this prefix are released at once: projects/STACK.zip. */

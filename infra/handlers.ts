@@ -81,6 +81,12 @@ export class Handlers extends Construct {
       wildcard: 'ListLayerVersions takes no resource.',
     };
 
+    const onFunctions = (...actions: string[]): Permission => ({
+      actions: actions.map((action) => `lambda:${action}`),
+      resources: [own('lambda', 'function:*')],
+      wildcard: ANY_STACK,
+    });
+
     const definitions: Record<string, HandlerFunctionProps> = {
       Prerequisites: {
         file: 'prerequisites',
@@ -123,7 +129,11 @@ export class Handlers extends Construct {
       Snapshot: {
         file: 'snapshot',
         environment: bucket,
-        permissions: [onStacks('DescribeStacks', 'GetTemplate'), write],
+        permissions: [
+          onStacks('DescribeStacks', 'GetTemplate', 'ListStackResources'),
+          onFunctions('GetAlias'),
+          write,
+        ],
       },
       DeployLayers: {
         file: 'deploy-layers',
@@ -204,14 +214,27 @@ export class Handlers extends Construct {
         permissions: [
           ...read('releases'),
           onStacks('ListStackResources'),
-          {
-            actions: ['lambda:InvokeFunction'],
-            resources: [own('lambda', 'function:*')],
-            wildcard: ANY_STACK,
-          },
+          onFunctions('InvokeFunction'),
           {
             actions: ['logs:FilterLogEvents'],
             resources: [own('logs', 'log-group:/aws/lambda/*')],
+            wildcard: ANY_STACK,
+          },
+        ],
+      },
+      ShiftTraffic: {
+        file: 'shift-traffic',
+        environment: {},
+        permissions: [onStacks('ListStackResources'), onFunctions('UpdateAlias')],
+      },
+      WatchAlarms: {
+        file: 'watch-alarms',
+        environment: bucket,
+        permissions: [
+          ...read('releases'),
+          {
+            actions: ['cloudwatch:DescribeAlarms'],
+            resources: [own('cloudwatch', 'alarm:*')],
             wildcard: ANY_STACK,
           },
         ],
@@ -222,11 +245,7 @@ export class Handlers extends Construct {
         timeout: Duration.minutes(2),
         permissions: [
           onStacks('ListStackResources'),
-          {
-            actions: ['lambda:GetFunctionConfiguration'],
-            resources: [own('lambda', 'function:*')],
-            wildcard: ANY_STACK,
-          },
+          onFunctions('GetFunctionConfiguration'),
           {
             actions: ['cloudwatch:PutMetricAlarm'],
             resources: [own('cloudwatch', 'alarm:*')],
@@ -256,6 +275,7 @@ export class Handlers extends Construct {
         permissions: [
           ...read('releases'),
           onTable('GetItem'),
+          onFunctions('GetAlias', 'UpdateAlias'),
           onStacks(
             'DescribeStacks',
             'DescribeStackEvents',

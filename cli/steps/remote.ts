@@ -25,19 +25,23 @@ export class Remote {
 
   private constructor(
     readonly release: Release,
-    private readonly bucket: string,
+    readonly bucket: string,
+    readonly region: string,
   ) {}
 
-  /** Reads what StartBuild set: RELEASE and ARTIFACT_BUCKET. @throws InvalidInputError naming the variable */
+  /** Reads what StartBuild set: RELEASE and ARTIFACT_BUCKET, and CodeBuild itself: AWS_REGION. @throws InvalidInputError naming the variable */
   static fromEnvironment(): Remote {
-    const env = z.object({ RELEASE: z.string(), ARTIFACT_BUCKET: z.string() }).safeParse(process.env);
+    const env = z
+      .object({ RELEASE: z.string(), ARTIFACT_BUCKET: z.string(), AWS_REGION: z.string() })
+      .safeParse(process.env);
     if (!env.success) {
       const names = env.error.issues.map(({ path }) => path.join('.')).join(', ');
       throw new InvalidInputError(
         `environment variable ${names} is not set; this command is run by the pipeline's builds`,
       );
     }
-    return new Remote(releaseSchema.parse(JSON.parse(env.data.RELEASE)), env.data.ARTIFACT_BUCKET);
+    const { RELEASE, ARTIFACT_BUCKET, AWS_REGION } = env.data;
+    return new Remote(releaseSchema.parse(JSON.parse(RELEASE)), ARTIFACT_BUCKET, AWS_REGION);
   }
 
   private async download(

@@ -2,9 +2,13 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildContext, buildFunction, buildLayer } from '../../core/build/planned.ts';
+import { expandSam } from '../../core/build/sam.ts';
 import { InvalidInputError } from '../../core/errors.ts';
 import { decide } from '../../core/optimise/decide.ts';
+import type { Project } from '../../core/project/project.ts';
 import { loadProject } from '../../core/project/project.ts';
+import type { BuildPlan } from '../../core/release/build-plan.ts';
+import { markedTemplate } from '../../core/release/deployable.ts';
 import { planProject } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
 import { megabytes } from '../../core/size/report.ts';
@@ -20,12 +24,34 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   const { release } = remote;
   const project = await loadProject(await remote.fetchProject(workdir), release.parameters);
   const plan = await planProject(project);
-  await remote.writeText(keys.template(release), JSON.stringify(project.template.document));
+  await remote.writeText(
+    keys.template(release),
+    JSON.stringify(await templateOf(project, plan, remote, workdir)),
+  );
   await remote.writeText(keys.plan(release), JSON.stringify(plan));
   for (const layer of plan.layers) {
     const list = layer.distributions.map(({ name, version }) => `${name}==${version}`).join(', ');
     say(`layer ${layer.name} (wave ${layer.wave}): ${list || 'files only'}`);
   }
+}
+
+/** Marked, and expanded where functions have aliases: only then is it for us to say when these move. */
+async function templateOf(
+  project: Project,
+  plan: BuildPlan,
+  { bucket, region, release }: Remote,
+  workdir: string,
+): Promise<Record<string, unknown>> {
+  const { document, hasAliases } = project.template;
+  const template = markedTemplate(document, {
+    layers: plan.layers.map(({ logicalId }) => logicalId),
+    functions: plan.functions.map(({ logicalId }) => logicalId),
+    ...(plan.fetch ? { fetchFrom: bucket } : {}),
+  });
+  if (!hasAliases) return template;
+  say('expanding the SAM transform: functions have aliases');
+  const { python } = plan.target;
+  return expandSam({ template, parameters: release.parameters, region, python, workdir });
 }
 
 async function optimise(remote: Remote, workdir: string): Promise<void> {

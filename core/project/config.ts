@@ -93,6 +93,21 @@ export const configSchema = z.strictObject({
     )
     .max(200)
     .default([]),
+  /** How traffic goes over to new versions of functions with AutoPublishAlias, once these have passed their smoke tests. */
+  traffic: z
+    .strictObject({
+      /** Percent of the traffic, step by step, before all of it. @default all at once */
+      steps: z.array(z.int().min(1).max(99)).max(10).default([]),
+      /** How long the alarms are watched after each step, in seconds. @default 0 */
+      bake: z.int().min(0).max(3600).default(0),
+      /** Names of CloudWatch alarms that stop the release, beside those of the functions. @default none */
+      alarms: z.array(z.string().min(1).max(255)).max(50).default([]),
+    })
+    .refine(({ steps }) => steps.every((step, index) => step > (steps[index - 1] ?? 0)), {
+      message: 'each step must be more than the one before',
+      path: ['steps'],
+    })
+    .default({ steps: [], bake: 0, alarms: [] }),
   smoke: z.strictObject({ endpoints: z.array(endpoint).max(50).default([]) }).default({ endpoints: [] }),
 });
 

@@ -5,6 +5,7 @@ import { isObject, resolve, resolveText, type Scope } from './intrinsics.ts';
 import { parseTemplate } from './yaml.ts';
 
 export const SERVERLESS_LAYER = 'AWS::Serverless::LayerVersion';
+const SAM_TRANSFORM = 'AWS::Serverless-2016-10-31';
 export const SERVERLESS_FUNCTION = 'AWS::Serverless::Function';
 
 /** Lambda's name of a processor, and the name that its layers and zips carry. */
@@ -44,6 +45,8 @@ export interface ProjectTemplate {
   document: Record<string, unknown>;
   layers: TemplateLayer[];
   functions: TemplateFunction[];
+  /** Whether functions are published behind an alias, which we then hold until they are proven. */
+  hasAliases: boolean;
   /** Declared parameters and their defaults. */
   parameters: Record<string, { default?: string }>;
 }
@@ -56,6 +59,7 @@ const templateSchema = z.looseObject({
       z.looseObject({ Default: z.unknown().optional(), AllowedValues: z.array(z.unknown()).optional() }),
     )
     .default({}),
+  Transform: z.unknown().optional(),
   Mappings: map.default({}),
   Conditions: map.default({}),
   Globals: z.looseObject({ Function: map.default({}) }).default({ Function: {} }),
@@ -165,6 +169,11 @@ class TemplateReader {
     };
   }
 
+  /** Whether SAM publishes a version of the function behind an alias at each change. */
+  hasAlias({ Properties: properties }: Resource): boolean {
+    return (merge(this.globals, properties) as Properties)['AutoPublishAlias'] !== undefined;
+  }
+
   architecture(logicalId: string, properties: Properties): Architecture {
     const list = resolve(properties['Architectures'] ?? ['x86_64'], this.scope);
     const value = Array.isArray(list) ? resolveText(list[0], this.scope) : undefined;
@@ -209,6 +218,15 @@ function checkNames(file: string, layers: TemplateLayer[]): void {
   }
 }
 
+/** An alias can be held only where its template can be expanded here. @throws UnsupportedProjectError */
+function checkTransform(file: string, transform: unknown): void {
+  const names = Array.isArray(transform) ? transform : [transform];
+  if (names.length === 1 && names[0] === SAM_TRANSFORM) return;
+  throw new UnsupportedProjectError(
+    `${file}: Transform ${JSON.stringify(transform)}: functions with AutoPublishAlias are held at their version until the next one is proven, which works with ${SAM_TRANSFORM} alone; leave out the other transforms, or AutoPublishAlias`,
+  );
+}
+
 /** @throws TemplateError for a parameter that is not declared, or a value that the template does not allow */
 function checkOverrides(
   file: string,
@@ -247,7 +265,7 @@ export function readTemplate(
       `${file}: ${parsed.success ? 'is not a map' : describeIssues(parsed.error)}; see "sam validate"`,
     );
   }
-  const { Parameters, Mappings, Conditions, Globals, Resources } = parsed.data;
+  const { Parameters, Transform, Mappings, Conditions, Globals, Resources } = parsed.data;
   checkOverrides(file, Parameters, overrides);
   const parameters = Object.fromEntries(
     Object.entries(Parameters).map(([name, { Default }]) => [
@@ -281,5 +299,7 @@ export function readTemplate(
       `${file}: declares no ${SERVERLESS_FUNCTION} and no ${SERVERLESS_LAYER} to build`,
     );
   }
-  return { document, layers, functions, parameters };
+  const hasAliases = ofType(SERVERLESS_FUNCTION).some(([, resource]) => reader.hasAlias(resource));
+  if (hasAliases) checkTransform(file, Transform);
+  return { document, layers, functions, hasAliases, parameters };
 }

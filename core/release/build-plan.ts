@@ -69,6 +69,13 @@ export const buildPlanSchema = z.object({
   keepReleases: z.int().min(2),
   /** Logical ids and types of resources whose data no release may end, beside those that always hold data. */
   protect: z.array(z.string()),
+  /** How traffic goes over to new versions behind aliases. */
+  traffic: z.object({
+    /** In order; the last one is 100. Percent of the traffic, and how long the alarms are watched then, in seconds. */
+    steps: z.array(z.object({ percent: z.int().min(1).max(100), bakeSeconds: z.int().min(0) })).min(1),
+    /** Names of alarms that stop it, beside the functions' own. */
+    alarms: z.array(z.string()),
+  }),
   endpoints: z.array(
     z.object({ get: z.string(), status: z.int(), body: z.unknown().optional(), api: z.string().optional() }),
   ),

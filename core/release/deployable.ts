@@ -13,6 +13,12 @@ export interface Deployment {
   layers: ReadonlyMap<string, string>;
   /** By the function's logical id. */
   functions: ReadonlyMap<string, CodeLocation>;
+}
+
+/** What of a project is built here, by logical id. */
+export interface Built {
+  layers: readonly string[];
+  functions: readonly string[];
   /** Bucket from which functions fetch what was removed from their layers, where the project wants that. */
   fetchFrom?: string;
 }
@@ -20,47 +26,52 @@ export interface Deployment {
 /** Environment variable by which a function knows the bucket; plimsoll_finder.py reads it. */
 export const BUCKET_VARIABLE = 'PLIMSOLL_ARTIFACT_BUCKET';
 
-/** A copy of a template node in which each reference to a published layer is its ARN. */
-function withArns(node: unknown, layers: Deployment['layers']): unknown {
-  if (Array.isArray(node)) return node.map((item) => withArns(item, layers));
+/** Stand in a template for what is known only once the layers are published. */
+const CODE_MARK = 'plimsoll-code';
+const layerMark = (id: string) => `plimsoll:layer:${id}`;
+const LAYER_MARKS = /plimsoll:layer:([A-Za-z0-9]+)/g;
+
+/** A copy of a template node in which each reference to a layer of the project is its mark. */
+function withMarks(node: unknown, layers: ReadonlySet<string>): unknown {
+  if (Array.isArray(node)) return node.map((item) => withMarks(item, layers));
   if (!isObject(node)) return node;
   const entries = Object.entries(node);
   const [first] = entries;
   if (first && entries.length === 1) {
     const [key, value] = first;
-    if (key === 'Ref' && typeof value === 'string' && layers.has(value)) return layers.get(value);
+    if (key === 'Ref' && typeof value === 'string' && layers.has(value)) return layerMark(value);
     if (
       key === 'Fn::GetAtt' &&
       Array.isArray(value) &&
       value[1] === 'LayerVersionArn' &&
       layers.has(String(value[0]))
     ) {
-      return layers.get(String(value[0]));
+      return layerMark(String(value[0]));
     }
-    if (key === 'Fn::Sub') return { 'Fn::Sub': substituteArns(value, layers) };
+    if (key === 'Fn::Sub') return { 'Fn::Sub': substituteMarks(value, layers) };
   }
-  return Object.fromEntries(entries.map(([key, value]) => [key, withArns(value, layers)]));
+  return Object.fromEntries(entries.map(([key, value]) => [key, withMarks(value, layers)]));
 }
 
-function substituteArns(value: unknown, layers: Deployment['layers']): unknown {
+function substituteMarks(value: unknown, layers: ReadonlySet<string>): unknown {
   const replace = (text: string) =>
-    text.replace(/\$\{([A-Za-z0-9]+)\}/g, (whole, name: string) => layers.get(name) ?? whole);
+    text.replace(/\$\{([A-Za-z0-9]+)\}/g, (whole, name: string) =>
+      layers.has(name) ? layerMark(name) : whole,
+    );
   if (typeof value === 'string') return replace(value);
   if (Array.isArray(value) && typeof value[0] === 'string')
-    return [replace(value[0]), withArns(value[1], layers)];
+    return [replace(value[0]), withMarks(value[1], layers)];
   return value;
 }
 
 const propertiesOf = (resource: Record<string, unknown>): Record<string, unknown> =>
   isObject(resource['Properties']) ? resource['Properties'] : {};
 
-function withCode(resource: unknown, code: CodeLocation | undefined): unknown {
-  if (!code || !isObject(resource)) return resource;
-  const { bucket: Bucket, key: Key, versionId: Version } = code;
-  const CodeUri = Version === undefined ? { Bucket, Key } : { Bucket, Key, Version };
+function withCode(resource: unknown, id: string): unknown {
+  if (!isObject(resource)) return resource;
   return {
     ...resource,
-    Properties: { ...propertiesOf(resource), CodeUri },
+    Properties: { ...propertiesOf(resource), CodeUri: { Bucket: CODE_MARK, Key: id } },
   };
 }
 
@@ -90,26 +101,53 @@ function withFetch(resource: unknown, bucket: string | undefined): unknown {
 }
 
 /**
- * The template that CloudFormation gets: the project's own, with built functions taken from the artifact bucket and
- * built layers replaced by the ARNs of their published versions. Nothing else changes, unless the project wants functions
- * to fetch what was removed.
+ * The project's template with marks in the place of what is built: it can be expanded before anything is. Nothing else
+ * changes, unless the project wants functions to fetch what was removed. Pure.
  */
-export function deployableTemplate(
+export function markedTemplate(
   template: Readonly<Record<string, unknown>>,
-  deployment: Deployment,
+  { layers, functions, fetchFrom }: Built,
 ): Record<string, unknown> {
+  const built = new Set(layers);
   const resources = isObject(template['Resources']) ? template['Resources'] : {};
-  const ready = (id: string, resource: unknown) => {
-    const code = deployment.functions.get(id);
-    return withCode(code ? withFetch(resource, deployment.fetchFrom) : resource, code);
-  };
-  const kept = Object.entries(resources).filter(([id]) => !deployment.layers.has(id));
+  const kept = Object.entries(resources).filter(([id]) => !built.has(id));
+  const ready = (id: string, resource: unknown) =>
+    functions.includes(id) ? withCode(withFetch(resource, fetchFrom), id) : resource;
   const Resources = Object.fromEntries(
-    kept.map(([id, resource]) => [id, ready(id, withArns(resource, deployment.layers))]),
+    kept.map(([id, resource]) => [id, ready(id, withMarks(resource, built))]),
   );
   const rest = Object.entries(template).filter(([key]) => key !== 'Resources');
-  return {
-    ...Object.fromEntries(rest.map(([key, value]) => [key, withArns(value, deployment.layers)])),
-    Resources,
+  return { ...Object.fromEntries(rest.map(([key, value]) => [key, withMarks(value, built)])), Resources };
+}
+
+/** The code of a marked function, as SAM writes it or as CloudFormation does. */
+function codeOf(
+  node: Record<string, unknown>,
+  functions: Deployment['functions'],
+): Record<string, string> | undefined {
+  const found = (id: unknown) => (typeof id === 'string' ? functions.get(id) : undefined);
+  const sam = node['Bucket'] === CODE_MARK ? found(node['Key']) : undefined;
+  if (sam) return { Bucket: sam.bucket, Key: sam.key, ...(sam.versionId ? { Version: sam.versionId } : {}) };
+  const plain = node['S3Bucket'] === CODE_MARK ? found(node['S3Key']) : undefined;
+  if (!plain) return undefined;
+  const { bucket: S3Bucket, key: S3Key, versionId } = plain;
+  return { S3Bucket, S3Key, ...(versionId ? { S3ObjectVersion: versionId } : {}) };
+}
+
+/** A marked template with built functions taken from the artifact bucket and layers by the ARNs of their versions. Pure. */
+export function deployableTemplate(
+  template: Readonly<Record<string, unknown>>,
+  { layers, functions }: Deployment,
+): Record<string, unknown> {
+  const fill = (node: unknown): unknown => {
+    if (typeof node === 'string')
+      return node.replace(LAYER_MARKS, (mark, id: string) => layers.get(id) ?? mark);
+    if (Array.isArray(node)) return node.map(fill);
+    if (!isObject(node)) return node;
+    return (
+      codeOf(node, functions) ??
+      Object.fromEntries(Object.entries(node).map(([key, value]) => [key, fill(value)]))
+    );
   };
+  return Object.fromEntries(Object.entries(template).map(([key, value]) => [key, fill(value)]));
 }

@@ -214,8 +214,14 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     budgets: budgetsOf(project),
     keepReleases: project.config.keepReleases,
     protect: project.config.protect,
+    traffic: trafficOf(project),
     endpoints: project.config.smoke.endpoints,
   };
+}
+
+function trafficOf({ config: { traffic } }: Project): BuildPlan['traffic'] {
+  const steps = [...traffic.steps, 100].map((percent) => ({ percent, bakeSeconds: traffic.bake }));
+  return { steps, alarms: traffic.alarms };
 }
 
 /** Whatever the tests may read: all of the project. */

@@ -81,6 +81,7 @@ export const keys = {
   folder: (release: Pick<Release, 'id' | 'stackName'>) => `releases/${release.stackName}/${release.id}`,
   plan: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/plan.json`,
   template: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/template.json`,
+  held: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/held.json`,
   deployable: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/deployable.json`,
   snapshot: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/snapshot.json`,
   snapshotTemplate: (release: Pick<Release, 'id' | 'stackName'>) =>

@@ -1,5 +1,16 @@
 import { z } from 'zod';
 
+/** An alias as it is now, with its share of traffic for other versions. */
+const liveAliasSchema = z.object({
+  logicalId: z.string(),
+  functionName: z.string(),
+  name: z.string(),
+  version: z.string(),
+  /** By version, from 0 to 1. */
+  weights: z.record(z.string(), z.number()),
+});
+export type LiveAlias = z.infer<typeof liveAliasSchema>;
+
 /** What is needed to bring a stack back to the state before a release. */
 export const snapshotSchema = z.object({
   /** False before a first deployment: going back means that there is no stack. */
@@ -12,6 +23,7 @@ export const snapshotSchema = z.object({
   /** Values as they were; missing where the parameter is NoEcho, whose value CloudFormation alone knows. */
   parameters: z.array(z.object({ key: z.string(), value: z.string().optional() })).default([]),
   tags: z.array(z.object({ Key: z.string(), Value: z.string() })).default([]),
+  aliases: z.array(liveAliasSchema).default([]),
 });
 
 export type Snapshot = z.infer<typeof snapshotSchema>;

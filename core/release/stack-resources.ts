@@ -27,6 +27,32 @@ export function functionsOf(resources: readonly StackResource[]): Map<string, st
   return new Map(functions.map(({ logicalId, physicalId }) => [logicalId, physicalId]));
 }
 
+/** An alias of one of the stack's functions. */
+export interface StackAlias {
+  logicalId: string;
+  /** The function's physical name. */
+  functionName: string;
+  /** The alias's own name. */
+  name: string;
+}
+
+/** The aliases of a stack's functions: Ref of an alias is its ARN, which ends with function:NAME:ALIAS. */
+export function aliasesIn(resources: readonly StackResource[]): StackAlias[] {
+  return resources.flatMap(({ logicalId, physicalId, type }) => {
+    const [, functionName, name] = /:function:([^:]+):([^:]+)$/.exec(physicalId) ?? [];
+    if (type !== 'AWS::Lambda::Alias' || functionName === undefined || name === undefined) return [];
+    return [{ logicalId, functionName, name }];
+  });
+}
+
+/** Numbers of the versions of a stack's functions, by logical id: Ref of a version is its ARN, which ends with the number. */
+export function versionsOf(resources: readonly StackResource[]): Map<string, string> {
+  const versions = resources.filter(({ type }) => type === 'AWS::Lambda::Version');
+  return new Map(
+    versions.map(({ logicalId, physicalId }) => [logicalId, physicalId.split(':').at(-1) ?? '']),
+  );
+}
+
 /**
  * The stages of a stack's APIs. SAM names a stage's resource after its API (`ServerlessRestApi` has
  * `ServerlessRestApiProdStage`), which is how the two are matched.

@@ -22,7 +22,7 @@ HOLES = (
     "iam_resources",
     "lambda_errors",
     "lambda_interpreters",
-    "layer_actions",
+    "lambda_actions",
     "log_metrics",
     "map_history",
     "s3_version_ranges",

@@ -97,6 +97,19 @@ describe('IAM is enforced on the roles of functions', () => {
     },
   );
 
+  it('a permission to read the aliases of one function is enough for it, and for it alone', async () => {
+    const allowed = [
+      { Action: 'lambda:GetAlias', Resource: `arn:aws:lambda:us-east-1:${ACCOUNT}:function:mine*` },
+    ];
+    const read = (name: string) =>
+      callAs(`alias-${name}`, allowed, 'LambdaClient', 'GetAliasCommand', {
+        FunctionName: name,
+        Name: 'live',
+      });
+    expect(await read('mine')).toBe('ResourceNotFoundException');
+    expect(await read('yours')).toMatch(/AccessDenied/);
+  });
+
   it('a permission to create functions of one name does not create others', async () => {
     const allowed = [
       { Action: 'lambda:CreateFunction', Resource: `arn:aws:lambda:us-east-1:${ACCOUNT}:function:mine-*` },

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BuildPlan } from '../../../core/release/build-plan.ts';
 import { outdatedVersions } from '../../../core/release/clean-up.ts';
-import { deployableTemplate } from '../../../core/release/deployable.ts';
+import { deployableTemplate, markedTemplate } from '../../../core/release/deployable.ts';
 import { mismatch } from '../../../core/release/expect.ts';
 import { decideLock, executionLink } from '../../../core/release/lock.ts';
 import { errorLines, isReport, requestIdIn } from '../../../core/release/log-errors.ts';
@@ -70,8 +70,9 @@ describe('the way back to a snapshot', () => {
     templateKey: 'k',
     parameters: [],
     tags: [],
+    aliases: [],
   };
-  const none: Snapshot = { existed: false, parameters: [], tags: [] };
+  const none: Snapshot = { existed: false, parameters: [], tags: [], aliases: [] };
   it.each([
     [undefined, { status: 'UPDATE_COMPLETE', changedAt: 't1' }, 'nothing'],
     [before, { status: 'CREATE_COMPLETE', changedAt: 't0' }, 'nothing'],
@@ -93,6 +94,7 @@ describe('the way back to a snapshot', () => {
 
 describe('the template that is deployed', () => {
   const arn = 'arn:aws:lambda:us-east-1:1:layer:s-l:3';
+  const built = { layers: ['L'], functions: ['F'] };
   const deployment = {
     layers: new Map([['L', arn]]),
     functions: new Map([['F', { bucket: 'b', key: 'k', versionId: 'v' }]]),
@@ -113,7 +115,7 @@ describe('the template that is deployed', () => {
         Text: { Value: { 'Fn::Sub': ['${L} ${x}', { x: { Ref: 'L' } }] } },
       },
     };
-    expect(deployableTemplate(template, deployment)).toEqual({
+    expect(deployableTemplate(markedTemplate(template, built), deployment)).toEqual({
       Globals: { Function: { Layers: [arn] } },
       Resources: {
         F: {
@@ -128,11 +130,7 @@ describe('the template that is deployed', () => {
 });
 
 describe('a template whose functions fetch what was removed', () => {
-  const deployment = {
-    layers: new Map<string, string>(),
-    functions: new Map(['F', 'G', 'H'].map((id) => [id, { bucket: 'b', key: id }])),
-    fetchFrom: 'artifacts',
-  };
+  const built = { layers: [], functions: ['F', 'G', 'H'], fetchFrom: 'artifacts' };
   interface Statement {
     Action: string;
     Resource: { 'Fn::Sub': string }[];
@@ -140,7 +138,7 @@ describe('a template whose functions fetch what was removed', () => {
   const fn = (Properties: object) => ({ Type: 'AWS::Serverless::Function', Properties });
 
   it('gives them the name of the bucket, and leave to read that and nothing else', () => {
-    const { Resources } = deployableTemplate(
+    const { Resources } = markedTemplate(
       {
         Resources: {
           F: fn({ Environment: { Variables: { A: '1' } }, Policies: 'AmazonDynamoDBReadOnlyAccess' }),
@@ -149,7 +147,7 @@ describe('a template whose functions fetch what was removed', () => {
           Other: fn({ CodeUri: 'elsewhere' }),
         },
       },
-      deployment,
+      built,
     ) as { Resources: Record<string, { Properties: Record<string, unknown> }> };
     const [, added] = (Resources['G']?.Properties['Policies'] ?? []) as { Statement: Statement[] }[];
     const statement = added?.Statement[0];

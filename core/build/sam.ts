@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { InstallError, TemplateError } from '../errors.ts';
+import { run } from './run.ts';
+import { script } from './scripts.ts';
+import { findPython, uv } from './uv.ts';
+
+const TIMEOUT_MS = 2 * 60_000;
+const answerSchema = z.union([
+  z.object({ template: z.record(z.string(), z.unknown()) }),
+  z.object({ error: z.string() }),
+]);
+
+export interface ExpandInput {
+  /** In long form; code and layers must be in S3 or have an ARN. */
+  template: Readonly<Record<string, unknown>>;
+  /** Values of its parameters, as far as they are known. */
+  parameters: Readonly<Record<string, string>>;
+  region: string;
+  /** Version of the interpreter: 3.11. */
+  python: string;
+  /** A folder of this build's own. */
+  workdir: string;
+}
+
+/**
+ * Expands `Transform: AWS::Serverless-2016-10-31` with CloudFormation's own library, so that versions and aliases are
+ * resources that one can see.
+ * @throws TemplateError with the library's words; InstallError, ToolMissingError
+ */
+export async function expandSam(input: ExpandInput): Promise<Record<string, unknown>> {
+  const { template, parameters, region, python, workdir } = input;
+  const interpreter = await findPython(python, workdir);
+  const libraries = join(workdir, 'sam-translator');
+  const installed = await uv(
+    [
+      'pip',
+      'install',
+      '--quiet',
+      '--require-hashes',
+      '--only-binary=:all:',
+      `--python=${interpreter}`,
+      '--target',
+      libraries,
+      '-r',
+      script('sam-requirements.txt'),
+    ],
+    workdir,
+  );
+  if (installed.code !== 0)
+    throw new InstallError(`cannot install aws-sam-translator: ${installed.stderr.trim().slice(0, 2000)}`);
+  const result = await run(interpreter, ['-I', '-S', '-B', script('expand_sam.py')], {
+    cwd: workdir,
+    env: { LC_ALL: 'C.UTF-8', HOME: workdir },
+    input: JSON.stringify({ libraries, region, parameters, template }),
+    timeoutMs: TIMEOUT_MS,
+  });
+  if (result.code !== 0)
+    throw new TemplateError(`template.yaml: the SAM transform cannot read it: ${result.stderr.slice(-1000)}`);
+  const answer = answerSchema.parse(JSON.parse(result.stdout));
+  if ('error' in answer)
+    throw new TemplateError(
+      `template.yaml: the SAM transform refuses it: ${answer.error}; see "sam validate"`,
+    );
+  return answer.template;
+}

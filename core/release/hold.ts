@@ -1,0 +1,240 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { isObject, resolve, type Scope, UNKNOWN } from '../project/intrinsics.ts';
+import type { LiveAlias } from './snapshot.ts';
+
+/**
+ * Holds aliases while new code is proven. In an expanded template, each Lambda version gets a logical id that follows from
+ * the function's code, layers and configuration, and each alias a parameter: empty, the alias points at the new version; a
+ * number, it stays there. All of it pure.
+ */
+
+type Template = Readonly<Record<string, unknown>>;
+type Resource = Readonly<Record<string, unknown>>;
+
+/** An alias whose function has a version of its own in the template. */
+export interface AliasOfVersion {
+  /** Logical id of the alias. */
+  alias: string;
+  /** Logical id of its function. */
+  function: string;
+  /** Logical id of the version that it points at. */
+  version: string;
+  /** Whether CodeDeploy shifts its traffic, as DeploymentPreference asks for. */
+  codeDeploy: boolean;
+}
+
+/** An alias that is held while the new version of its function is proven. */
+export const heldSchema = z.object({
+  /** Logical ids of the alias, of its function and of the new version. */
+  alias: z.string(),
+  function: z.string(),
+  version: z.string(),
+  /** Physical name of the function, and the alias's own name. */
+  functionName: z.string(),
+  name: z.string(),
+  /** Number of the version at which it is held. */
+  from: z.string(),
+  codeDeploy: z.boolean(),
+});
+export type Held = z.infer<typeof heldSchema>;
+
+const ALIAS = 'AWS::Lambda::Alias';
+const VERSION = 'AWS::Lambda::Version';
+const FUNCTION = 'AWS::Lambda::Function';
+
+/** Properties that are no part of what a version is: a change of these alone publishes none (Lambda: PublishVersion). */
+const NOT_OF_A_VERSION = new Set([
+  'CodeSigningConfigArn',
+  'RecursiveLoop',
+  'ReservedConcurrentExecutions',
+  'RuntimeManagementConfig',
+  'Tags',
+]);
+
+/** Name of the parameter that holds an alias. */
+export const holdParameter = (alias: string): string => `PlimsollHold${alias}`;
+export const isHoldParameter = (name: string): boolean => name.startsWith('PlimsollHold');
+const holdCondition = (alias: string) => `PlimsollHolds${alias}`;
+
+const isTrue = (value: unknown) => value === true || value === 'true';
+const object = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
+const resourcesOf = (template: Template) =>
+  Object.entries(object(template['Resources'])).filter((entry): entry is [string, Record<string, unknown>] =>
+    isObject(entry[1]),
+  );
+const propertiesOf = (resource: Resource | undefined) => object(resource?.['Properties']);
+const refOf = (node: unknown) =>
+  isObject(node) && typeof node['Ref'] === 'string' ? node['Ref'] : undefined;
+const getAttOf = (node: unknown) => {
+  const target = isObject(node) ? node['Fn::GetAtt'] : undefined;
+  return Array.isArray(target) && typeof target[0] === 'string' ? target[0] : undefined;
+};
+
+/** The aliases of a template that point at a version of a function, both being resources of it. */
+export function aliasesOf(template: Template): AliasOfVersion[] {
+  const resources = new Map(resourcesOf(template));
+  return [...resources].flatMap(([alias, resource]) => {
+    if (resource['Type'] !== ALIAS) return [];
+    const target = propertiesOf(resource)['FunctionVersion'];
+    const held = isObject(target) && Array.isArray(target['Fn::If']) ? target['Fn::If'][2] : target;
+    const version = getAttOf(held);
+    const of = version === undefined ? undefined : resources.get(version);
+    const fn = refOf(propertiesOf(of)['FunctionName']);
+    if (version === undefined || of?.['Type'] !== VERSION || fn === undefined) return [];
+    if (resources.get(fn)?.['Type'] !== FUNCTION) return [];
+    const codeDeploy = 'CodeDeployLambdaAliasUpdate' in object(resource['UpdatePolicy']);
+    return [{ alias, function: fn, version, codeDeploy }];
+  });
+}
+
+/** A node with all that is known put in, and numbers as CloudFormation hands them on: what differs here differs in Lambda. */
+function effective(node: unknown, scope: Scope): unknown {
+  const value = resolve(node, scope);
+  const known = value === UNKNOWN ? node : value;
+  if (typeof known === 'number' || typeof known === 'boolean') return String(known);
+  if (Array.isArray(known)) return known.map((item) => effective(item, scope));
+  if (!isObject(known)) return known;
+  return Object.fromEntries(
+    Object.entries(known)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => [key, effective(item, scope)]),
+  );
+}
+
+/** Logical id of the version that a function as it stands in the template would publish. */
+function versionId(id: string, fn: Resource, scope: Scope): string {
+  const { Code, ...rest } = propertiesOf(fn);
+  // The key says what the code is; where it lies, and in which version of the object, does not change it.
+  const code = object(Code);
+  const what = 'S3Key' in code ? code['S3Key'] : code;
+  const configuration = Object.entries(rest).filter(([name]) => !NOT_OF_A_VERSION.has(name));
+  const content = effective([what, Object.fromEntries(configuration)], scope);
+  return `${id}Version${createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 10)}`;
+}
+
+/** A node with logical ids renamed wherever it refers to them. */
+function renamed(node: unknown, names: ReadonlyMap<string, string>): unknown {
+  if (Array.isArray(node)) return node.map((item) => renamed(item, names));
+  if (!isObject(node)) return node;
+  const nameOf = (value: unknown) => (typeof value === 'string' ? (names.get(value) ?? value) : value);
+  const inText = (text: string) =>
+    text.replace(/\$\{([A-Za-z0-9]+)/g, (whole, id: string) =>
+      names.has(id) ? `\${${names.get(id)}` : whole,
+    );
+  return Object.fromEntries(
+    Object.entries(node).map(([key, value]) => {
+      if (key === 'Ref') return [key, nameOf(value)];
+      if (key === 'DependsOn') return [key, Array.isArray(value) ? value.map(nameOf) : nameOf(value)];
+      if (key === 'Fn::GetAtt' && Array.isArray(value)) return [key, [nameOf(value[0]), ...value.slice(1)]];
+      if (key === 'Fn::Sub' && typeof value === 'string') return [key, inText(value)];
+      if (key === 'Fn::Sub' && Array.isArray(value) && typeof value[0] === 'string')
+        return [key, [inText(value[0]), renamed(value[1], names)]];
+      return [key, renamed(value, names)];
+    }),
+  );
+}
+
+function scopeOf(template: Template, parameters: Readonly<Record<string, string>>): Scope {
+  const declared = Object.entries(object(template['Parameters'])).map(
+    ([name, one]) => [name, object(one)] as const,
+  );
+  const defaults = declared.flatMap(([name, { Default }]) =>
+    Default === undefined ? [] : [[name, String(Default)] as const],
+  );
+  // One release may set such a value and the next one leave it: what nobody can compare must not count.
+  const hidden = declared.flatMap(([name, { NoEcho }]) => (isTrue(NoEcho) ? [[name, ''] as const] : []));
+  return {
+    parameters: { ...Object.fromEntries(defaults), ...parameters, ...Object.fromEntries(hidden) },
+    mappings: object(template['Mappings']),
+    conditions: object(template['Conditions']),
+  };
+}
+
+/**
+ * The template with versions named by what they are, and a parameter that holds each alias.
+ * @param template expanded, with code and layers in it
+ * @param parameters the values that CloudFormation will use, as far as they are known. NoEcho values are not: a change of one
+ *   alone publishes no version, as under SAM's own rule.
+ */
+export function holdable(template: Template, parameters: Readonly<Record<string, string>>): Template {
+  const aliases = aliasesOf(template);
+  if (aliases.length === 0) return template;
+  const scope = scopeOf(template, parameters);
+  const resources = new Map(resourcesOf(template));
+  const names = new Map(
+    aliases.map(({ function: id, version }) => [version, versionId(id, resources.get(id) ?? {}, scope)]),
+  );
+  const body = object(renamed(template, names));
+  const Resources = Object.fromEntries(
+    Object.entries(object(body['Resources'])).map(([id, resource]) => [names.get(id) ?? id, resource]),
+  );
+  for (const { alias } of aliases) {
+    const resource = object(Resources[alias]);
+    const properties = propertiesOf(resource);
+    const FunctionVersion = {
+      'Fn::If': [holdCondition(alias), { Ref: holdParameter(alias) }, properties['FunctionVersion']],
+    };
+    Resources[alias] = { ...resource, Properties: { ...properties, FunctionVersion } };
+  }
+  const held = (entry: (alias: string) => readonly [string, unknown]) =>
+    Object.fromEntries(aliases.map(({ alias }) => entry(alias)));
+  return {
+    ...body,
+    Parameters: {
+      ...object(body['Parameters']),
+      ...held((alias) => [
+        holdParameter(alias),
+        {
+          Type: 'String',
+          Default: '',
+          AllowedPattern: '[0-9]*',
+          Description: `While a release is proven, the version at which ${alias} is held`,
+        },
+      ]),
+    },
+    Conditions: {
+      ...object(body['Conditions']),
+      ...held((alias) => [
+        holdCondition(alias),
+        { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: holdParameter(alias) }, ''] }] },
+      ]),
+    },
+    Resources,
+  };
+}
+
+/**
+ * The template with the versions of another one beside its own, so that going back to that finds them as they were. They
+ * belong to functions that are in both.
+ */
+export function withVersionsOf(template: Template, before: Template): Template {
+  const resources = object(template['Resources']);
+  const older = resourcesOf(before).filter(([id, { Type, Properties, Condition }]) => {
+    const fn = refOf(object(Properties)['FunctionName']);
+    return (
+      Type === VERSION &&
+      Condition === undefined &&
+      !(id in resources) &&
+      fn !== undefined &&
+      isObject(resources[fn]) &&
+      !('Condition' in resources[fn])
+    );
+  });
+  return { ...template, Resources: { ...resources, ...Object.fromEntries(older) } };
+}
+
+/**
+ * The aliases to hold: those that are live and whose function changes. On a first deployment there is nothing to hold.
+ * @param template as `holdable` gives it
+ * @param before the template that runs, or {} where nobody can say what is in it
+ * @param live the aliases as they are now
+ */
+export function heldAliases(template: Template, before: Template, live: readonly LiveAlias[]): Held[] {
+  const versions = object(before['Resources']);
+  return aliasesOf(template).flatMap((one) => {
+    const now = live.find(({ logicalId }) => logicalId === one.alias);
+    if (!now || one.version in versions) return [];
+    return [{ ...one, functionName: now.functionName, name: now.name, from: now.version }];
+  });
+}

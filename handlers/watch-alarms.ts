@@ -1,0 +1,68 @@
+import { CloudWatchClient, paginateDescribeAlarms, StateValue } from '@aws-sdk/client-cloudwatch';
+import { S3Client } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { AlarmDuringShiftError } from '../core/errors.ts';
+import { buildPlanSchema } from '../core/release/build-plan.ts';
+import { heldSchema } from '../core/release/hold.ts';
+import { alarmNames } from '../core/release/observability.ts';
+import { keys, releaseSchema } from '../core/release/release.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
+
+const inputSchema = z.object({
+  release: releaseSchema,
+  held: z.array(heldSchema),
+  since: z.iso.datetime(),
+  until: z.iso.datetime(),
+});
+
+interface Clients {
+  cloudwatch: CloudWatchClient;
+  bucket: ArtifactBucket;
+}
+
+/** DescribeAlarms takes so many names at once (CloudWatch API reference). */
+const NAMES_AT_ONCE = 100;
+
+/**
+ * Looks at the alarms while traffic goes over: those of the functions, and those that plimsoll.yaml names. One that has been
+ * red since before says nothing of the new version.
+ * @throws AlarmDuringShiftError naming the alarms that went off
+ */
+export async function watchAlarms(
+  { release, held, since, until }: z.output<typeof inputSchema>,
+  { cloudwatch, bucket }: Clients,
+): Promise<{ done: boolean }> {
+  const { traffic } = await bucket.readJson(keys.plan(release), buildPlanSchema);
+  const own = alarmNames(
+    release.stackName,
+    held.map((one) => one.function),
+  );
+  const names = [...new Set([...own, ...traffic.alarms])];
+  const red: string[] = [];
+  for (let start = 0; start < names.length; start += NAMES_AT_ONCE) {
+    const query = { AlarmNames: names.slice(start, start + NAMES_AT_ONCE), StateValue: StateValue.ALARM };
+    for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
+      { client: cloudwatch },
+      query,
+    ))
+      for (const { AlarmName = '', StateValue: state, StateUpdatedTimestamp, StateReason } of [
+        ...MetricAlarms,
+        ...CompositeAlarms,
+      ])
+        if (state === 'ALARM' && (StateUpdatedTimestamp ?? new Date()) >= new Date(since))
+          red.push(`${AlarmName}: ${StateReason ?? 'no reason given'}`);
+  }
+  if (red.length > 0)
+    throw new AlarmDuringShiftError(
+      `${red.length === 1 ? 'an alarm' : `${red.length} alarms`} went off while traffic went over to the new version: ${red.slice(0, 3).join('; ')}. All of it is led back; see the logs of the function.`,
+    );
+  return { done: Date.now() >= Date.parse(until) };
+}
+
+export const handler = lambdaHandler('WatchAlarms', inputSchema, (input) =>
+  watchAlarms(input, {
+    cloudwatch: new CloudWatchClient(),
+    bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+  }),
+);

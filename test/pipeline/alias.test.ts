@@ -1,0 +1,243 @@
+import { CloudWatchClient, PutMetricAlarmCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
+import { GetAliasCommand, ListVersionsByFunctionCommand } from '@aws-sdk/client-lambda';
+import { GetExecutionHistoryCommand } from '@aws-sdk/client-sfn';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { functionsOf } from '../../core/release/stack-resources.ts';
+import {
+  describeStack,
+  ended,
+  get,
+  lambda,
+  release,
+  resourcesOf,
+  sfn,
+  start,
+  stateOf,
+  until,
+  upload,
+} from '../support/aws.ts';
+import { BASE, changed, type Files, projectZip } from '../support/project.ts';
+
+const STACK = 'aliased';
+
+/** The base project behind an alias, with its answer's version. */
+function project(version: number, more: Files = {}): Promise<Buffer> {
+  return projectZip({
+    ...changed('template.yaml', '      Timeout: 10\n', '      Timeout: 10\n      AutoPublishAlias: live\n'),
+    ...changed('functions/hello/app.py', '"version": 1', `"version": ${version}`),
+    ...more,
+  });
+}
+
+const functionName = async () => functionsOf(await resourcesOf(STACK)).get('Hello') ?? '';
+async function alias(): Promise<{ version: string; weights: Record<string, number> }> {
+  const { FunctionVersion = '', RoutingConfig } = await lambda.send(
+    new GetAliasCommand({ FunctionName: await functionName(), Name: 'live' }),
+  );
+  return { version: FunctionVersion, weights: RoutingConfig?.AdditionalVersionWeights ?? {} };
+}
+async function versions(): Promise<string[]> {
+  const { Versions = [] } = await lambda.send(
+    new ListVersionsByFunctionCommand({ FunctionName: await functionName() }),
+  );
+  return Versions.flatMap(({ Version }) => (Version && Version !== '$LATEST' ? [Version] : []));
+}
+
+/** Calls the API without pause until it is stopped. @returns how often each answer came */
+function client(): { stop(): Promise<Record<string, number>>; seen: Record<string, number> } {
+  const seen: Record<string, number> = {};
+  let running = true;
+  const loop = async () => {
+    while (running) {
+      const answer = await get(STACK, '/hello').catch((error: Error) => ({
+        status: 0,
+        body: { version: error.message },
+      }));
+      const what = `${answer.status} ${(answer.body as { version?: unknown })?.version}`;
+      seen[what] = (seen[what] ?? 0) + 1;
+    }
+  };
+  const done = Promise.all([loop(), loop()]);
+  return {
+    seen,
+    stop: async () => {
+      running = false;
+      await done;
+      return seen;
+    },
+  };
+}
+
+async function entered(arn: string): Promise<string[]> {
+  const { events = [] } = await sfn.send(
+    new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
+  );
+  return events.flatMap(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name ?? []);
+}
+
+/** The version that the stack itself says the alias points at. */
+async function versionInStack(): Promise<string[]> {
+  const resources = await resourcesOf(STACK);
+  return resources.flatMap(({ type, physicalId }) =>
+    type === 'AWS::Lambda::Version' ? [physicalId.split(':').at(-1) ?? ''] : [],
+  );
+}
+
+const holds = async () =>
+  (await describeStack(STACK))?.Parameters?.filter(({ ParameterKey }) =>
+    ParameterKey?.startsWith('PlimsollHold'),
+  ).map(({ ParameterValue }) => ParameterValue);
+
+describe('a function behind an alias', () => {
+  beforeAll(async () => {
+    const end = await release(STACK, await project(1));
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect(await get(STACK, '/hello')).toMatchObject({ status: 200, body: { version: 1 } });
+    expect(await alias()).toEqual({ version: '1', weights: {} });
+  });
+
+  it('is proven by number before it takes traffic; a client that never pauses sees no failure', async () => {
+    const calls = client();
+    const end = await release(STACK, await project(2));
+    const seen = await calls.stop();
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect(Object.keys(seen).sort()).toEqual(['200 1', '200 2']);
+    expect(await alias()).toEqual({ version: '2', weights: {} });
+    // What the stack says is what runs: no version beside the live one, and nothing held.
+    expect(await versionInStack()).toEqual(['2']);
+    expect(await holds()).toEqual(['']);
+    expect(await entered(end.arn)).toEqual(
+      expect.arrayContaining(['SmokeTestHeld', 'ShiftTraffic', 'Settle']),
+    );
+  });
+
+  it('goes on as it is where nothing of it has changed', async () => {
+    const before = await versions();
+    const end = await release(STACK, await project(2, { 'README.md': 'not shipped' }));
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect(await versions()).toEqual(before);
+    expect(await entered(end.arn)).not.toContain('SmokeTestHeld');
+  });
+
+  it('gets a new version when a layer alone has changed', async () => {
+    const end = await release(STACK, await project(2, { 'layers/utils/requirements.txt': 'six==1.17.0\n' }));
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect(await alias()).toEqual({ version: '3', weights: {} });
+  });
+
+  it('never leads traffic to a version that fails its smoke event', async () => {
+    const before = await stateOf(STACK);
+    const calls = client();
+    const end = await release(
+      STACK,
+      await project(4, {
+        'functions/hello/smoke/you.json': '{"event": {}, "expect": {"statusCode": 201}}\n',
+      }),
+    );
+    const seen = await calls.stop();
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(Object.keys(seen)).toEqual(['200 2']);
+    expect(await stateOf(STACK)).toEqual(before);
+    expect(await alias()).toEqual({ version: '3', weights: {} });
+  });
+
+  it('is led back within seconds when an endpoint fails after the shift', async () => {
+    const before = await stateOf(STACK);
+    const calls = client();
+    const arn = await start({
+      source: await upload(
+        `uploads/${STACK}.zip`,
+        await project(5, {
+          'plimsoll.yaml': 'smoke:\n  endpoints:\n    - get: /hello\n      body: { text: other }\n',
+        }),
+      ),
+      stackName: STACK,
+    });
+    await until('the new version to answer', async () => calls.seen['200 5']);
+    const end = await ended(arn);
+    const seen = await calls.stop();
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(Object.keys(seen).sort()).toEqual(['200 2', '200 5']);
+    expect(await alias()).toEqual({ version: '3', weights: {} });
+    expect(await stateOf(STACK)).toEqual(before);
+    expect(await versionInStack()).toEqual(['3']);
+  });
+
+  const ALARM = 'orders-missing';
+  const steps = (bake: number) => `traffic: { steps: [50], bake: ${bake}, alarms: [${ALARM}] }\n`;
+
+  it('takes traffic step by step, and none any more when an alarm goes off', async () => {
+    const cloudwatch = new CloudWatchClient();
+    await cloudwatch.send(
+      new PutMetricAlarmCommand({
+        AlarmName: ALARM,
+        Namespace: 'Shop',
+        MetricName: 'Orders',
+        Statistic: 'Sum',
+        Period: 60,
+        EvaluationPeriods: 1,
+        Threshold: 1,
+        ComparisonOperator: 'LessThanThreshold',
+        TreatMissingData: 'ignore',
+      }),
+    );
+    const before = await stateOf(STACK);
+    const calls = client();
+    const arn = await start({
+      source: await upload(`uploads/${STACK}.zip`, await project(6, { 'plimsoll.yaml': steps(20) })),
+      stackName: STACK,
+    });
+    await until('both versions to answer', async () =>
+      (calls.seen['200 6'] ?? 0) > 5 && (calls.seen['200 2'] ?? 0) > 5 ? true : undefined,
+    );
+    expect(Object.values((await alias()).weights)).toEqual([0.5]);
+    await cloudwatch.send(
+      new SetAlarmStateCommand({
+        AlarmName: ALARM,
+        StateValue: 'ALARM',
+        StateReason: 'a test says so',
+      }),
+    );
+    const end = await ended(arn);
+    const seen = await calls.stop();
+    expect(end.error).toBe('AlarmDuringShiftError');
+    expect(end.message).toContain(`${ALARM}: a test says so`);
+    expect(Object.keys(seen).sort()).toEqual(['200 2', '200 6']);
+    expect(await alias()).toEqual({ version: '3', weights: {} });
+    expect(await stateOf(STACK)).toEqual(before);
+  });
+
+  it('goes over in full when no alarm goes off, though one is red since before', async () => {
+    const end = await release(STACK, await project(6, { 'plimsoll.yaml': steps(3) }));
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect((await alias()).weights).toEqual({});
+    expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 6 } });
+  });
+});
+
+describe('a template that cannot be held', () => {
+  it('is named before anything starts', async () => {
+    const template = (BASE['template.yaml'] ?? '')
+      .replace(
+        'Transform: AWS::Serverless-2016-10-31',
+        'Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]',
+      )
+      .replace('      Timeout: 10\n', '      AutoPublishAlias: live\n');
+    const end = await release('unheld', await projectZip({ 'template.yaml': template }));
+    expect(end.error).toBe('UnsupportedProjectError');
+    expect(end.message).toMatch(/AutoPublishAlias/);
+  });
+
+  it('is refused with the words of the SAM transform where that does not take it', async () => {
+    const template = (BASE['template.yaml'] ?? '').replace(
+      '      Timeout: 10\n',
+      '      AutoPublishAlias: live\n      Tracing: Nonsense: 1\n',
+    );
+    const end = await release(
+      'nonsense',
+      await projectZip({ 'template.yaml': template.replace('Tracing: Nonsense: 1', 'Nonsense: 1') }),
+    );
+    expect(end.error).toBe('TemplateError');
+    expect(end.message).toMatch(/SAM transform refuses it: .*Nonsense/);
+  });
+});

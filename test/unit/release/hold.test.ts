@@ -1,0 +1,164 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { resolve } from '../../../core/project/intrinsics.ts';
+import {
+  aliasesOf,
+  heldAliases,
+  holdable,
+  holdParameter,
+  withVersionsOf,
+} from '../../../core/release/hold.ts';
+
+type Json = Record<string, unknown>;
+type Shape = Json & {
+  Parameters: Record<string, Json>;
+  Conditions: Json;
+  Resources: Record<string, { Type: string; Properties: Json }>;
+};
+
+/** What the SAM transform makes of a function with AutoPublishAlias behind an API. */
+function expanded(properties: Json = {}, parameters: Json = {}): Json {
+  return {
+    Parameters: { Size: { Type: 'Number', Default: 512 }, ...parameters },
+    Resources: {
+      Fn: {
+        Type: 'AWS::Lambda::Function',
+        Properties: {
+          Code: { S3Bucket: 'b', S3Key: 'functions/Fn/1/function.zip', S3ObjectVersion: 'v1' },
+          Layers: ['arn:layer:1'],
+          MemorySize: { Ref: 'Size' },
+          Role: { 'Fn::GetAtt': ['FnRole', 'Arn'] },
+          Tags: [{ Key: 'a', Value: '1' }],
+          ...properties,
+        },
+      },
+      FnVersion0123456789: {
+        Type: 'AWS::Lambda::Version',
+        DeletionPolicy: 'Retain',
+        Properties: { FunctionName: { Ref: 'Fn' } },
+      },
+      FnAliaslive: {
+        Type: 'AWS::Lambda::Alias',
+        Properties: {
+          FunctionName: { Ref: 'Fn' },
+          Name: 'live',
+          FunctionVersion: { 'Fn::GetAtt': ['FnVersion0123456789', 'Version'] },
+        },
+      },
+    },
+    Outputs: {
+      Version: { Value: { Ref: 'FnVersion0123456789' } },
+      Text: { Value: { 'Fn::Sub': 'is ${FnVersion0123456789.Version} of ${Fn}' } },
+    },
+  };
+}
+
+const versionIn = (template: Json, parameters: Record<string, string> = {}) =>
+  aliasesOf(holdable(template, parameters))[0]?.version;
+const base = versionIn(expanded());
+
+describe('the name of a version', () => {
+  it.each<[string, Json, Record<string, string>]>([
+    ['its code', { Code: { S3Bucket: 'b', S3Key: 'functions/Fn/2/function.zip' } }, {}],
+    ['a layer alone', { Layers: ['arn:layer:2'] }, {}],
+    ['its configuration', { Timeout: 3 }, {}],
+    ['a parameter that it uses', {}, { Size: '1024' }],
+  ])('changes with %s', (_what, properties, parameters) => {
+    expect(versionIn(expanded(properties), parameters)).not.toBe(base);
+  });
+
+  it.each<[string, Json, Json, Record<string, string>]>([
+    ['where the same code lies', { Code: { S3Bucket: 'c', S3Key: 'functions/Fn/1/function.zip' } }, {}, {}],
+    ['tags, which no version has', { Tags: [] }, {}, {}],
+    ['reserved concurrency, which no version has', { ReservedConcurrentExecutions: 3 }, {}, {}],
+    ['how the same value is written', { MemorySize: '512' }, {}, {}],
+    ['a parameter that it does not use', {}, { Other: { Type: 'String' } }, { Other: 'x' }],
+  ])('stays with %s', (_what, properties, parameters, values) => {
+    expect(versionIn(expanded(properties, parameters), values)).toBe(base);
+  });
+
+  it('does not follow from a NoEcho value: one release sets it, the next one leaves it, and Lambda has no new version', () => {
+    const template = expanded(
+      { Environment: { Variables: { KEY: { Ref: 'Key' } } } },
+      { Key: { Type: 'String', NoEcho: true } },
+    );
+    expect(versionIn(template, { Key: 'secret' })).toBe(versionIn(template, { Key: '****' }));
+    expect(JSON.stringify(holdable(template, { Key: 'secret' }))).not.toContain('secret');
+  });
+});
+
+describe('a template that can be held', () => {
+  const template = holdable(expanded(), {}) as unknown as Shape & { Outputs: Json };
+
+  it('refers to the renamed version everywhere', () => {
+    expect(JSON.stringify(template)).not.toContain('FnVersion0123456789');
+    expect(template.Outputs).toEqual({
+      Version: { Value: { Ref: base } },
+      Text: { Value: { 'Fn::Sub': `is \${${base}.Version} of \${Fn}` } },
+    });
+  });
+
+  it('leads the alias to the new version while its parameter is empty, else to the number', () => {
+    const target = template.Resources['FnAliaslive']?.Properties['FunctionVersion'];
+    const name = holdParameter('FnAliaslive');
+    expect(template.Parameters[name]).toMatchObject({ Default: '', AllowedPattern: '[0-9]*' });
+    fc.assert(
+      fc.property(fc.option(fc.nat().map(String), { nil: '' }), (held) => {
+        const scope = { parameters: { [name]: held }, mappings: {}, conditions: template.Conditions };
+        const chosen = resolve(target, scope);
+        if (held === '') expect(typeof chosen).toBe('symbol');
+        else expect(chosen).toBe(held);
+      }),
+    );
+  });
+
+  it('is the same when it is made so twice, as the second change set of a release does', () => {
+    expect(holdable(expanded(), { Size: '512' })).toEqual(template);
+    expect(aliasesOf(template)).toEqual([
+      { alias: 'FnAliaslive', function: 'Fn', version: base, codeDeploy: false },
+    ]);
+  });
+
+  it('is left alone without aliases, and an alias on a version of somebody else is none of ours', () => {
+    const plain = { Resources: { Topic: { Type: 'AWS::SNS::Topic' } } };
+    expect(holdable(plain, {})).toBe(plain);
+    const other = expanded();
+    const resources = other['Resources'] as Shape['Resources'];
+    delete (resources as Json)['FnVersion0123456789'];
+    expect(holdable(other, {})).toBe(other);
+  });
+});
+
+describe('what is held', () => {
+  const live = [{ logicalId: 'FnAliaslive', functionName: 'fn-1', name: 'live', version: '7', weights: {} }];
+  const before = holdable(expanded(), {});
+  const next = holdable(expanded({ Layers: ['arn:layer:2'] }), {});
+
+  it('is each live alias whose function changes', () => {
+    expect(heldAliases(next, before, live)).toEqual([
+      {
+        alias: 'FnAliaslive',
+        function: 'Fn',
+        version: aliasesOf(next)[0]?.version,
+        codeDeploy: false,
+        functionName: 'fn-1',
+        name: 'live',
+        from: '7',
+      },
+    ]);
+    expect(heldAliases(next, {}, live)).toHaveLength(1);
+  });
+
+  it('is nothing on a first deployment, and nothing where nothing changes', () => {
+    expect(heldAliases(next, before, [])).toEqual([]);
+    expect(heldAliases(before, before, live)).toEqual([]);
+  });
+
+  it('has the version before beside the new one, so that going back finds it', () => {
+    const both = (withVersionsOf(next, before) as unknown as Shape).Resources;
+    const versions = Object.keys(both).filter((id) => both[id]?.Type === 'AWS::Lambda::Version');
+    expect(versions).toEqual([aliasesOf(next)[0]?.version, base]);
+    const gone = { Resources: {} };
+    expect(withVersionsOf(gone, before)).toEqual(gone);
+  });
+});
