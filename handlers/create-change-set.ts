@@ -22,6 +22,7 @@ import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { createSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { describeStack } from './lib/stack.ts';
+import { templateBefore } from './lib/template-before.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
@@ -110,17 +111,6 @@ function parametersOf(
   return [...kept, ...set.map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }))];
 }
 
-/** The template that runs, as it was written; {} where that is not JSON, and so not one of ours. */
-async function templateBefore({ snapshot }: Input, bucket: ArtifactBucket): Promise<Template> {
-  if (snapshot.templateKey === undefined) return {};
-  const text = await bucket.readText(snapshot.templateKey);
-  try {
-    return templateSchema.catch({}).parse(JSON.parse(text));
-  } catch {
-    return {};
-  }
-}
-
 /** Asks CloudFormation what this release would change; nothing does yet. */
 export async function createChangeSet(
   input: Input,
@@ -130,7 +120,7 @@ export async function createChangeSet(
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
   const template = holdable(await fillTemplate(input, plan, bucket), knownParameters(release, stack));
-  const before = await templateBefore(input, bucket);
+  const before = await templateBefore(snapshot, bucket);
   const held = heldAliases(template, before, snapshot.aliases);
   const templateKey = settle ? keys.deployable(release) : keys.held(release);
   await bucket.write(templateKey, JSON.stringify(settle ? template : withVersionsOf(template, before)));

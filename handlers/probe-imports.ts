@@ -1,28 +1,21 @@
-import {
-  type Architecture,
-  CreateFunctionCommand,
-  DeleteFunctionCommand,
-  InvokeCommand,
-  LambdaClient,
-  ResourceConflictException,
-  ResourceNotFoundException,
-  type Runtime,
-  waitUntilFunctionActiveV2,
-} from '@aws-sdk/client-lambda';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { manifestSchema } from '../core/build/manifest.ts';
 import { ImportCheckError } from '../core/errors.ts';
 import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
-import { PROBE_HANDLER, probeName } from '../core/release/probe.ts';
+import { PROBE_HANDLER, PROBE_PREFIX, temporaryName } from '../core/release/probe.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { allSettled, layerArns, withTemporaryFunction } from './lib/temporary-function.ts';
 
 const inputSchema = z.object({ release: releaseSchema, layers: z.record(z.string(), z.string()) });
 
 interface Clients {
   lambda: LambdaClient;
+  logs: CloudWatchLogsClient;
   bucket: ArtifactBucket;
   /** Role of the probes: it may do nothing but write logs. */
   roleArn: string;
@@ -47,7 +40,6 @@ const answerSchema = z.object({
   ),
 });
 
-const MAX_WAIT_SECONDS = 120;
 const PROBE_TIMEOUT_SECONDS = 120;
 /** Imports get a whole processor from here on, so that their time says something. */
 const PROBE_MEMORY_MB = 1769;
@@ -60,48 +52,6 @@ async function modulesOf(bucket: ArtifactBucket, plan: BuildPlan, fn: PlannedFun
     bucket.readJson(keys.manifest('function', fn.name, fn.key), manifestSchema),
   ]);
   return [...new Set(manifests.flatMap(({ modules }) => modules))];
-}
-
-/** A function with the code, layers and known environment of the project's own, under a name and a role of its own. */
-async function createProbe(
-  { lambda, bucket, roleArn }: Clients,
-  name: string,
-  fn: PlannedFunction,
-  plan: BuildPlan,
-  layers: string[],
-) {
-  const key = keys.zip('function', fn.name, fn.key);
-  const head = await bucket.head(key);
-  try {
-    await lambda.send(
-      new CreateFunctionCommand({
-        FunctionName: name,
-        Description: 'Temporary: proves the imports of a release before it is deployed',
-        Role: roleArn,
-        Runtime: `python${plan.target.python}` as Runtime,
-        Architectures: [plan.target.architecture as Architecture],
-        Handler: PROBE_HANDLER,
-        Code: { S3Bucket: bucket.name, S3Key: key, S3ObjectVersion: head?.versionId },
-        Layers: layers,
-        Timeout: PROBE_TIMEOUT_SECONDS,
-        MemorySize: PROBE_MEMORY_MB,
-        Environment: { Variables: fn.environment },
-      }),
-    );
-  } catch (error) {
-    // A retried state finds its own probe.
-    if (!(error instanceof ResourceConflictException)) throw error;
-  }
-  await waitUntilFunctionActiveV2(
-    { client: lambda, maxWaitTime: MAX_WAIT_SECONDS, minDelay: 1, maxDelay: 5 },
-    { FunctionName: name },
-  );
-}
-
-async function deleteProbe(lambda: LambdaClient, name: string): Promise<void> {
-  await lambda.send(new DeleteFunctionCommand({ FunctionName: name })).catch((error: unknown) => {
-    if (!(error instanceof ResourceNotFoundException)) throw error;
-  });
 }
 
 /** Asks the probe for all imports. @throws ImportCheckError naming the modules that fail and why */
@@ -145,31 +95,28 @@ export async function probeImports(
 ): Promise<{ probes: Probe[] }> {
   const { lambda, bucket } = clients;
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
-  const arnsOf = (fn: PlannedFunction) =>
-    fn.layers.flatMap(
-      (name) => layers[plan.layers.find((layer) => layer.name === name)?.logicalId ?? ''] ?? [],
-    );
   const probe = async (fn: PlannedFunction): Promise<Probe> => {
-    const name = probeName(release, fn.name);
-    try {
-      await createProbe(clients, name, fn, plan, arnsOf(fn));
-      return await importAll(lambda, name, fn, await modulesOf(bucket, plan, fn));
-    } finally {
-      await deleteProbe(lambda, name);
-    }
+    const configuration = {
+      FunctionName: temporaryName(PROBE_PREFIX, release, fn.name),
+      Description: 'Temporary: proves the imports of a release before it is deployed',
+      Role: clients.roleArn,
+      Handler: PROBE_HANDLER,
+      Layers: layerArns(fn, plan, layers),
+      Timeout: PROBE_TIMEOUT_SECONDS,
+      MemorySize: PROBE_MEMORY_MB,
+      Environment: { Variables: fn.environment },
+    };
+    return withTemporaryFunction(clients, plan, fn, configuration, async (name) =>
+      importAll(lambda, name, fn, await modulesOf(bucket, plan, fn)),
+    );
   };
-  // All are waited for, so that none is left behind when one fails.
-  const results = await Promise.allSettled(plan.functions.map(probe));
-  const probes = results.map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
-  });
-  return { probes };
+  return { probes: await allSettled(plan.functions.map(probe)) };
 }
 
 export const handler = lambdaHandler('ProbeImports', inputSchema, (input) =>
   probeImports(input, {
     lambda: new LambdaClient(),
+    logs: new CloudWatchLogsClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
     roleArn: setting('PROBE_ROLE_ARN'),
   }),

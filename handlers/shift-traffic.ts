@@ -36,21 +36,18 @@ export async function shiftTraffic(
   const since = new Date();
   const versions = versionsOf(await stackResources(cloudformation, release.stackName));
   await Promise.all(
-    // What CodeDeploy shifts, it shifts when the stack is settled.
-    held
-      .filter(({ codeDeploy }) => !codeDeploy)
-      .map((one) => {
-        const version = versions.get(one.version);
-        if (version === undefined)
-          throw new ChangeSetFailedError(`stack ${release.stackName} has no version ${one.version}`);
-        return moveAlias(
-          lambda,
-          one,
-          percent === 100
-            ? { version, weights: {} }
-            : { version: one.from, weights: { [version]: percent / 100 } },
-        );
-      }),
+    held.map((one) => {
+      const version = versions.get(one.version);
+      if (version === undefined)
+        throw new ChangeSetFailedError(`stack ${release.stackName} has no version ${one.version}`);
+      return moveAlias(
+        lambda,
+        one,
+        percent === 100
+          ? { version, weights: {} }
+          : { version: one.from, weights: { [version]: percent / 100 } },
+      );
+    }),
   );
   return {
     since: since.toISOString(),

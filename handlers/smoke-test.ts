@@ -5,14 +5,14 @@ import {
   FilterLogEventsCommand,
   ResourceNotFoundException,
 } from '@aws-sdk/client-cloudwatch-logs';
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { messageOf, SmokeTestFailedError } from '../core/errors.ts';
-import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
+import { messageOf } from '../core/errors.ts';
+import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
 import { mismatch } from '../core/release/expect.ts';
 import { type Held, heldSchema } from '../core/release/hold.ts';
-import { errorLines, isReport, LOG_ERROR_PATTERN, requestIdIn } from '../core/release/log-errors.ts';
+import { errorLines, isReport, LOG_ERROR_PATTERN } from '../core/release/log-errors.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import {
   type ApiStage,
@@ -25,6 +25,7 @@ import {
 } from '../core/release/stack-resources.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { callWithEvent, fail, type Passed, parsed, type Target, timed } from './lib/smoke-event.ts';
 import { stackResources } from './lib/stack.ts';
 
 const inputSchema = z.object({
@@ -43,15 +44,7 @@ interface Clients {
   region: string;
 }
 
-/** One check that passed. */
-interface Passed {
-  check: string;
-  ms: number;
-}
-
 type Endpoint = BuildPlan['endpoints'][number];
-type SmokeEvent = PlannedFunction['smoke'][number];
-
 const ENDPOINT_TIMEOUT_MS = 35_000;
 /** A new stage answers 403 or 404 until API Gateway has spread it; looks in all, and ms between two. */
 const ENDPOINT_ATTEMPTS = 5;
@@ -59,56 +52,6 @@ const ENDPOINT_PAUSE_MS = 1000;
 /** So long the log of a call is waited for; a function may log elsewhere, so its absence is no failure. */
 const LOG_ATTEMPTS = 20;
 const LOG_PAUSE_MS = 1000;
-
-function fail(check: string, problem: string): never {
-  throw new SmokeTestFailedError(
-    `${check}: ${problem}. Correct the code or the smoke test, then release again.`,
-  );
-}
-
-async function timed(check: string, action: () => Promise<void>): Promise<Passed> {
-  const begin = performance.now();
-  await action();
-  return { check, ms: Math.round(performance.now() - begin) };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
-/** A function, and the version or alias that is called. */
-interface Target {
-  name: string;
-  qualifier?: string | undefined;
-}
-
-async function invoke(
-  lambda: LambdaClient,
-  { name, qualifier }: Target,
-  check: string,
-  { event, expect }: SmokeEvent,
-): Promise<string | undefined> {
-  const answer = await lambda.send(
-    new InvokeCommand({
-      FunctionName: name,
-      Qualifier: qualifier,
-      Payload: JSON.stringify(event ?? {}),
-      LogType: 'Tail',
-    }),
-  );
-  const text = answer.Payload?.transformToString() ?? '';
-  if (answer.FunctionError) fail(check, `the function failed: ${text.slice(0, 1000)}`);
-  const problem = expect === undefined ? undefined : mismatch(parsed(text), expect);
-  if (problem) fail(check, problem);
-  const log = Buffer.from(answer.LogResult ?? '', 'base64').toString('utf8');
-  const errors = errorLines(log);
-  if (errors[0] !== undefined) fail(check, `its log holds an error: ${errors[0].slice(0, 500)}`);
-  return requestIdIn(log);
-}
 
 async function get(url: string): Promise<{ status: number; text: string }> {
   for (let attempt = 1; ; attempt += 1) {
@@ -222,7 +165,7 @@ export async function smokeTest(
       const check = `smoke event ${event.name} of ${fn.logicalId}`;
       const target = targets.get(fn.logicalId) ?? fail(check, `the stack has no function ${fn.logicalId}`);
       const call = async () => {
-        lastRequests.set(target.name, await invoke(lambda, target, check, event));
+        lastRequests.set(target.name, await callWithEvent(lambda, target, check, event));
       };
       passed.push(await timed(check, call));
     }

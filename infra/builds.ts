@@ -6,6 +6,7 @@ import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
 import { parse } from 'yaml';
+import type { Rights } from '../core/release/boundary.ts';
 import { grant } from './handler-function.ts';
 import { buildspecFile, cliBundle, readText } from './paths.ts';
 import type { Storage } from './storage.ts';
@@ -17,11 +18,15 @@ export class Builds extends Construct {
     Project
   >;
 
-  constructor(scope: Construct, id: string, storage: Storage) {
+  /** @param rights what Resolve allows templates to ask for */
+  constructor(scope: Construct, id: string, storage: Storage, { boundary, roles }: Rights) {
     super(scope, id);
     const cli = new Asset(this, 'CommandLine', { path: cliBundle });
     this.projects = {
-      ResolveProject: this.project('Resolve', 'resolve', storage, cli, Duration.minutes(15)),
+      ResolveProject: this.project('Resolve', 'resolve', storage, cli, Duration.minutes(15), {
+        PERMISSIONS_BOUNDARY: boundary,
+        ALLOWED_ROLES: roles.join(','),
+      }),
       OptimiseProject: this.project('Optimise', 'optimise', storage, cli, Duration.minutes(45)),
       LayerProject: this.project('Layer', 'layer', storage, cli, Duration.minutes(45)),
       FunctionsProject: this.project('Functions', 'functions', storage, cli, Duration.minutes(45)),
@@ -34,6 +39,7 @@ export class Builds extends Construct {
     { sources, artifacts }: Storage,
     cli: Asset,
     timeout: Duration,
+    environment: Record<string, string> = {},
   ): Project {
     const scope = new Construct(this, id);
     const logGroup = new LogGroup(scope, 'Logs', {
@@ -71,7 +77,12 @@ export class Builds extends Construct {
       source: Source.s3({ bucket: cli.bucket, path: cli.s3ObjectKey }),
       buildSpec: BuildSpec.fromObjectToYaml(parse(readText(buildspecFile(buildspec)))),
       environment: { buildImage: LinuxBuildImage.AMAZON_LINUX_2023_5, computeType: ComputeType.MEDIUM },
-      environmentVariables: { ARTIFACT_BUCKET: { value: artifacts.bucketName } },
+      environmentVariables: Object.fromEntries(
+        Object.entries({ ARTIFACT_BUCKET: artifacts.bucketName, ...environment }).map(([name, value]) => [
+          name,
+          { value },
+        ]),
+      ),
       logging: { cloudWatch: { logGroup } },
       // CDK would add wildcard actions of its own; the role has what it needs.
       role: role.withoutPolicyUpdates(),

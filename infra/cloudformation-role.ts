@@ -8,6 +8,23 @@ const WHY =
 const own = (service: string, resource: string) =>
   `arn:${Aws.PARTITION}:${service}:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`;
 
+const ANY_ROLE = `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/*`;
+
+/** What makes a role, or gives it rights: only under the boundary (IAM: "Permissions boundaries for IAM entities"). */
+const underBoundary = (boundary: string): Permission => ({
+  actions: [
+    'iam:CreateRole',
+    'iam:AttachRolePolicy',
+    'iam:DetachRolePolicy',
+    'iam:PutRolePolicy',
+    'iam:DeleteRolePolicy',
+    'iam:PutRolePermissionsBoundary',
+  ],
+  resources: [ANY_ROLE],
+  conditions: { StringEquals: { 'iam:PermissionsBoundary': boundary } },
+  wildcard: WHY,
+});
+
 /** What CloudFormation needs for the resources that a SAM template usually has. */
 const PERMISSIONS: Permission[] = [
   {
@@ -57,27 +74,22 @@ const PERMISSIONS: Permission[] = [
   },
   {
     actions: [
-      'iam:CreateRole',
       'iam:DeleteRole',
       'iam:GetRole',
       'iam:UpdateRole',
       'iam:UpdateAssumeRolePolicy',
       'iam:TagRole',
       'iam:UntagRole',
-      'iam:AttachRolePolicy',
-      'iam:DetachRolePolicy',
-      'iam:PutRolePolicy',
       'iam:GetRolePolicy',
-      'iam:DeleteRolePolicy',
       'iam:ListRolePolicies',
       'iam:ListAttachedRolePolicies',
     ],
-    resources: [`arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/*`],
+    resources: [ANY_ROLE],
     wildcard: WHY,
   },
   {
     actions: ['iam:PassRole'],
-    resources: [`arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/*`],
+    resources: [ANY_ROLE],
     conditions: { StringEquals: { 'iam:PassedToService': 'lambda.amazonaws.com' } },
     wildcard: WHY,
   },
@@ -193,7 +205,8 @@ const PERMISSIONS: Permission[] = [
 export class CloudFormationRole extends Construct {
   readonly role: Role;
 
-  constructor(scope: Construct, id: string, artifactsArn: string) {
+  /** @param boundary ARN of the permissions boundary of every role that it makes */
+  constructor(scope: Construct, id: string, artifactsArn: string, boundary: string) {
     super(scope, id);
     this.role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('cloudformation.amazonaws.com'),
@@ -204,6 +217,6 @@ export class CloudFormationRole extends Construct {
       resources: [`${artifactsArn}/functions/*`, `${artifactsArn}/releases/*`],
       wildcard: 'Artifacts and templates are found by their content hash.',
     };
-    grant(this.role, [...PERMISSIONS, artifacts]);
+    grant(this.role, [...PERMISSIONS, underBoundary(boundary), artifacts]);
   }
 }

@@ -31,6 +31,7 @@ const DEPLOY_STATES = [
   'Restore',
   'ShiftTraffic',
   'SmokeTest',
+  'SmokeTestTwins',
   'Snapshot',
   'ValidateSizes',
   'WatchAlarms',

@@ -2,7 +2,7 @@ import { Aws, Duration } from 'aws-cdk-lib';
 import { Role as IamRole, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { PROBE_PREFIX } from '../core/release/probe.ts';
+import { PROBE_PREFIX, TWIN_PREFIX } from '../core/release/probe.ts';
 import { grant, HandlerFunction, type HandlerFunctionProps, type Permission } from './handler-function.ts';
 import { executionsOf } from './machine.ts';
 import type { Storage } from './storage.ts';
@@ -87,6 +87,26 @@ export class Handlers extends Construct {
       wildcard: ANY_STACK,
     });
 
+    // Whoever creates a function must be able to read its code and its layers.
+    const onTemporary = (prefix: string): Permission[] => [
+      {
+        actions: [
+          'lambda:CreateFunction',
+          'lambda:GetFunction',
+          'lambda:InvokeFunction',
+          'lambda:DeleteFunction',
+        ],
+        resources: [own('lambda', `function:${prefix}*`)],
+        wildcard: 'They are temporary; each has a name of its own behind this prefix.',
+      },
+      {
+        actions: ['logs:DeleteLogGroup'],
+        resources: [own('logs', `log-group:/aws/lambda/${prefix}*`)],
+        wildcard: 'They are temporary; each has a name of its own behind this prefix.',
+      },
+      { actions: ['lambda:GetLayerVersion'], resources: [own('lambda', 'layer:*')], wildcard: ANY_STACK },
+    ];
+
     const definitions: Record<string, HandlerFunctionProps> = {
       Prerequisites: {
         file: 'prerequisites',
@@ -170,18 +190,25 @@ export class Handlers extends Construct {
         timeout: Duration.minutes(15),
         permissions: [
           ...read('releases', 'layers', 'functions'),
-          {
-            actions: [
-              'lambda:CreateFunction',
-              'lambda:GetFunction',
-              'lambda:InvokeFunction',
-              'lambda:DeleteFunction',
-            ],
-            resources: [own('lambda', `function:${PROBE_PREFIX}*`)],
-            wildcard: 'Probes are temporary; each has a name of its own behind this prefix.',
-          },
-          { actions: ['lambda:GetLayerVersion'], resources: [own('lambda', 'layer:*')], wildcard: ANY_STACK },
+          ...onTemporary(PROBE_PREFIX),
           passRole(probeRole, 'lambda.amazonaws.com'),
+        ],
+      },
+      SmokeTestTwins: {
+        file: 'smoke-test-twins',
+        environment: bucket,
+        timeout: Duration.minutes(15),
+        permissions: [
+          ...read('releases', 'functions'),
+          onStacks('ListStackResources'),
+          onFunctions('GetFunctionConfiguration'),
+          ...onTemporary(TWIN_PREFIX),
+          {
+            actions: ['iam:PassRole'],
+            resources: [`arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/*`],
+            conditions: { StringEquals: { 'iam:PassedToService': 'lambda.amazonaws.com' } },
+            wildcard: "A twin has its function's role, whose name its stack makes up.",
+          },
         ],
       },
       CreateChangeSet: {

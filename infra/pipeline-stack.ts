@@ -1,6 +1,7 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
+import { Boundary } from './boundary.ts';
 import { Builds } from './builds.ts';
 import { CloudFormationRole } from './cloudformation-role.ts';
 import { DeployMachine } from './deploy-machine.ts';
@@ -17,8 +18,11 @@ export class PipelineStack extends Stack {
     });
     const storage = new Storage(this, 'Storage');
     const topic = new Topic(this, 'Notifications', { displayName: 'Plimsoll', enforceSSL: true });
-    const { role } = new CloudFormationRole(this, 'CloudFormation', storage.artifacts.bucketArn);
-    const builds = new Builds(this, 'Builds', storage);
+    const boundary =
+      this.contextText('permissionsBoundary') ?? new Boundary(this, 'Boundary', this, storage).policyArn;
+    const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [] };
+    const { role } = new CloudFormationRole(this, 'CloudFormation', storage.artifacts.bucketArn, boundary);
+    const builds = new Builds(this, 'Builds', storage, rights);
     const handlers = new Handlers(this, 'Handlers', { storage, topic, cloudFormationRole: role });
     const { machine } = new DeployMachine(this, 'Deploy', { storage, builds, handlers, topic });
 
@@ -34,6 +38,12 @@ export class PipelineStack extends Stack {
       Topic: topic.topicArn,
     };
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
+  }
+
+  /** What `cdk deploy -c NAME=VALUE` sets. */
+  private contextText(name: string): string | undefined {
+    const value: unknown = this.node.tryGetContext(name);
+    return typeof value === 'string' && value !== '' ? value : undefined;
   }
 }
 

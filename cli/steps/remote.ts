@@ -15,6 +15,7 @@ import { REMOVED_FILE } from '../../core/build/artifact.ts';
 import { SBOM_FILE } from '../../core/build/sbom.ts';
 import { unpack } from '../../core/build/unpack.ts';
 import { InvalidInputError, PlimsollError } from '../../core/errors.ts';
+import type { Rights } from '../../core/release/boundary.ts';
 import { type BuildPlan, buildPlanSchema } from '../../core/release/build-plan.ts';
 import { keys, type Release, releaseSchema } from '../../core/release/release.ts';
 import { ARTIFACT_LIMITS, PROJECT_LIMITS } from '../../core/size/limits.ts';
@@ -42,6 +43,16 @@ export class Remote {
     }
     const { RELEASE, ARTIFACT_BUCKET, AWS_REGION } = env.data;
     return new Remote(releaseSchema.parse(JSON.parse(RELEASE)), ARTIFACT_BUCKET, AWS_REGION);
+  }
+
+  /** What the pipeline's owner allows templates to ask for; set on the build that reads them. @throws InvalidInputError */
+  get rights(): Rights {
+    const { PERMISSIONS_BOUNDARY: boundary, ALLOWED_ROLES: roles = '' } = process.env;
+    if (!boundary)
+      throw new InvalidInputError(
+        'environment variable PERMISSIONS_BOUNDARY is not set; deploy the pipeline anew',
+      );
+    return { boundary, roles: roles.split(',').filter((role) => role !== '') };
   }
 
   private async download(

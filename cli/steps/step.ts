@@ -7,6 +7,7 @@ import { InvalidInputError } from '../../core/errors.ts';
 import { decide } from '../../core/optimise/decide.ts';
 import type { Project } from '../../core/project/project.ts';
 import { loadProject } from '../../core/project/project.ts';
+import { refuseForeignRights, withBoundary } from '../../core/release/boundary.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
 import { markedTemplate } from '../../core/release/deployable.ts';
 import { planProject } from '../../core/release/plan.ts';
@@ -35,19 +36,24 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   }
 }
 
-/** Marked, and expanded where functions have aliases: only then is it for us to say when these move. */
+/**
+ * Marked, with the boundary on its roles, and expanded where functions have aliases: only then is it for us to say when these
+ * move. @throws UnsupportedProjectError, TemplateError
+ */
 async function templateOf(
   project: Project,
   plan: BuildPlan,
-  { bucket, region, release }: Remote,
+  { bucket, region, release, rights }: Remote,
   workdir: string,
 ): Promise<Record<string, unknown>> {
-  const { document, hasAliases } = project.template;
-  const template = markedTemplate(document, {
+  const { document, hasAliases, scope } = project.template;
+  refuseForeignRights(project.templateFile, document, rights, scope);
+  const marked = markedTemplate(document, {
     layers: plan.layers.map(({ logicalId }) => logicalId),
     functions: plan.functions.map(({ logicalId }) => logicalId),
     ...(plan.fetch ? { fetchFrom: bucket } : {}),
   });
+  const template = withBoundary(marked, rights);
   if (!hasAliases) return template;
   say('expanding the SAM transform: functions have aliases');
   const { python } = plan.target;

@@ -47,6 +47,8 @@ export interface ProjectTemplate {
   functions: TemplateFunction[];
   /** Whether functions are published behind an alias, which we then hold until they are proven. */
   hasAliases: boolean;
+  /** What is known of its intrinsics before deployment. */
+  scope: Scope;
   /** Declared parameters and their defaults. */
   parameters: Record<string, { default?: string }>;
 }
@@ -174,6 +176,15 @@ class TemplateReader {
     return (merge(this.globals, properties) as Properties)['AutoPublishAlias'] !== undefined;
   }
 
+  /** CodeDeploy would lead traffic to what no smoke test has seen. */
+  refuseCodeDeploy(logicalId: string, { Properties: properties }: Resource): void {
+    const preference = (merge(this.globals, properties) as Properties)['DeploymentPreference'];
+    if (!isObject(preference) || resolve(preference['Enabled'], this.scope) === false) return;
+    throw new UnsupportedProjectError(
+      `${this.file}: Resources.${logicalId}.Properties.DeploymentPreference: traffic goes over once the smoke tests have passed, as "traffic" in plimsoll.yaml says; leave it out`,
+    );
+  }
+
   architecture(logicalId: string, properties: Properties): Architecture {
     const list = resolve(properties['Architectures'] ?? ['x86_64'], this.scope);
     const value = Array.isArray(list) ? resolveText(list[0], this.scope) : undefined;
@@ -299,7 +310,8 @@ export function readTemplate(
       `${file}: declares no ${SERVERLESS_FUNCTION} and no ${SERVERLESS_LAYER} to build`,
     );
   }
+  for (const [id, resource] of ofType(SERVERLESS_FUNCTION)) reader.refuseCodeDeploy(id, resource);
   const hasAliases = ofType(SERVERLESS_FUNCTION).some(([, resource]) => reader.hasAlias(resource));
   if (hasAliases) checkTransform(file, Transform);
-  return { document, layers, functions, hasAliases, parameters };
+  return { document, layers, functions, hasAliases, scope, parameters };
 }

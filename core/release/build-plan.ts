@@ -3,6 +3,9 @@ import { decisionsSchema, modeSchema } from '../optimise/decisions.ts';
 
 /** The shape of a build plan as it travels, in JSON, from the machine that resolves to those that build and deploy. */
 
+/** Placeholder of an environment variable that only the deployment knows, so that reading it does not fail. */
+export const UNKNOWN_VALUE = 'known-after-deployment';
+
 const distribution = z.object({
   name: z.string(),
   version: z.string(),

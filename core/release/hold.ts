@@ -20,8 +20,6 @@ export interface AliasOfVersion {
   function: string;
   /** Logical id of the version that it points at. */
   version: string;
-  /** Whether CodeDeploy shifts its traffic, as DeploymentPreference asks for. */
-  codeDeploy: boolean;
 }
 
 /** An alias that is held while the new version of its function is proven. */
@@ -35,7 +33,6 @@ export const heldSchema = z.object({
   name: z.string(),
   /** Number of the version at which it is held. */
   from: z.string(),
-  codeDeploy: z.boolean(),
 });
 export type Held = z.infer<typeof heldSchema>;
 
@@ -83,8 +80,7 @@ export function aliasesOf(template: Template): AliasOfVersion[] {
     const fn = refOf(propertiesOf(of)['FunctionName']);
     if (version === undefined || of?.['Type'] !== VERSION || fn === undefined) return [];
     if (resources.get(fn)?.['Type'] !== FUNCTION) return [];
-    const codeDeploy = 'CodeDeployLambdaAliasUpdate' in object(resource['UpdatePolicy']);
-    return [{ alias, function: fn, version, codeDeploy }];
+    return [{ alias, function: fn, version }];
   });
 }
 

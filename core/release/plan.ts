@@ -10,15 +10,18 @@ import type { Decisions, Mode, ProjectDecisions } from '../optimise/decisions.ts
 import { SAFETY_SET } from '../optimise/keep.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
 import { budgetsOf } from '../size/budget.ts';
-import type { BuildPlan, PlannedArtifact, PlannedFunction, PlannedLayer } from './build-plan.ts';
+import {
+  type BuildPlan,
+  type PlannedArtifact,
+  type PlannedFunction,
+  type PlannedLayer,
+  UNKNOWN_VALUE,
+} from './build-plan.ts';
 
 /** Raise it when the same input would be built into other bytes. */
 const BUILD_FORMAT = 11;
 
 type SourceFile = PlannedArtifact['sources'][number];
-
-/** Placeholder of an environment variable that only the deployment knows, so that reading it does not fail. */
-const UNKNOWN_VALUE = 'known-after-deployment';
 
 async function sourcesOf(
   root: string,

@@ -6,10 +6,11 @@ export const PROBE_FILE = 'plimsoll_probe.py';
 /** What a probe names as its Handler. */
 export const PROBE_HANDLER = 'plimsoll_probe.handler';
 
-/** All probes are named so; the pipeline's roles may create and delete functions of these names only. */
+/** All temporary functions are named so; the pipeline's roles may create and delete functions of these names only. */
 export const PROBE_PREFIX = 'plimsoll-probe-';
+export const TWIN_PREFIX = 'plimsoll-twin-';
 
-/** Name of the temporary function that proves one function of a release: the same for each retry, 64 characters at most. */
-export function probeName({ id }: Pick<Release, 'id'>, functionName: string): string {
-  return `${PROBE_PREFIX}${createHash('sha256').update(`${id}/${functionName}`).digest('hex').slice(0, 24)}`;
+/** Name of a temporary function that proves one function of a release: the same for each retry, 64 characters at most. */
+export function temporaryName(prefix: string, { id }: Pick<Release, 'id'>, functionName: string): string {
+  return `${prefix}${createHash('sha256').update(`${id}/${functionName}`).digest('hex').slice(0, 24)}`;
 }

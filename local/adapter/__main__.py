@@ -25,6 +25,7 @@ HOLES = (
     "lambda_actions",
     "log_metrics",
     "map_history",
+    "role_boundaries",
     "s3_version_ranges",
     "secure_transport",
     "succeed_output",

@@ -85,6 +85,64 @@ describe('the pipeline stack', () => {
       expect(statement).toHaveProperty('Condition.StringEquals.iam:PassedToService');
   });
 
+  it('makes roles, and gives them rights, under the permissions boundary alone', () => {
+    const changing = statements.filter(({ Action }) =>
+      list(Action).some((action) =>
+        /^iam:(Create|Attach|Put|Detach|Delete)RolePolic|^iam:CreateRole$/.test(action),
+      ),
+    );
+    expect(changing.flatMap(({ Action }) => list(Action)).sort()).toEqual([
+      'iam:AttachRolePolicy',
+      'iam:CreateRole',
+      'iam:DeleteRolePolicy',
+      'iam:DetachRolePolicy',
+      'iam:PutRolePermissionsBoundary',
+      'iam:PutRolePolicy',
+    ]);
+    const boundary = Object.keys(template.findResources('AWS::IAM::ManagedPolicy'));
+    expect(boundary).toHaveLength(1);
+    for (const statement of changing)
+      expect(statement).toHaveProperty('Condition.StringEquals', {
+        'iam:PermissionsBoundary': { Ref: boundary[0] },
+      });
+    template.hasResourceProperties('AWS::CodeBuild::Project', {
+      Environment: {
+        EnvironmentVariables: Match.arrayWith([
+          { Name: 'PERMISSIONS_BOUNDARY', Type: 'PLAINTEXT', Value: { Ref: boundary[0] } },
+        ]),
+      },
+    });
+  });
+
+  it('has a boundary that leads to no more rights, and that keeps projects off the pipeline itself', () => {
+    const [document] = Object.values(template.findResources('AWS::IAM::ManagedPolicy')).map(
+      ({ Properties }) => Properties.PolicyDocument as { Statement: Statement[] },
+    );
+    const of = (effect: string) => (document?.Statement ?? []).filter(({ Effect }) => Effect === effect);
+    const allowed = of('Allow').flatMap(({ Action }) => list(Action));
+    expect(allowed.filter((action) => action.includes('*'))).toEqual([]);
+    // Each of these gives whoever may do it the rights of something else.
+    const leads =
+      /^(iam|sts|cloudformation|codebuild|organizations|lambda:(Create|Update|Add|Publish)|glue:Create|ssm:Send|ec2:Run)/;
+    expect(allowed.filter((action) => leads.test(action))).toEqual([]);
+    expect(JSON.stringify(of('Deny').map(({ Resource }) => Resource))).toMatch(
+      /Artifacts.*Sources.*Releases.*function:.*stateMachine:/,
+    );
+    // IAM's limit for a managed policy, in characters without white space.
+    expect(JSON.stringify(document).length).toBeLessThan(6144);
+  });
+
+  it('takes a boundary of its owner’s, and the roles that functions may have', () => {
+    const own = new PipelineStack(
+      new App({ context: { permissionsBoundary: 'arn:aws:iam::1:policy/own', roles: 'arn:a,arn:b' } }),
+      'Own',
+    );
+    const text = JSON.stringify(Template.fromStack(own).toJSON());
+    expect(text).not.toContain('AWS::IAM::ManagedPolicy');
+    expect(text).toContain('{"iam:PermissionsBoundary":"arn:aws:iam::1:policy/own"}');
+    expect(text).toContain('{"Name":"ALLOWED_ROLES","Type":"PLAINTEXT","Value":"arn:a,arn:b"}');
+  });
+
   it('keeps uploads, artifacts and releases when it is deleted; buckets are versioned, encrypted, private', () => {
     for (const type of ['AWS::S3::Bucket', 'AWS::DynamoDB::Table']) {
       for (const resource of Object.values(template.findResources(type)))

@@ -16,6 +16,7 @@ import {
   until,
   upload,
 } from '../support/aws.ts';
+import { callWithoutPause } from '../support/client.ts';
 import { BASE, changed, type Files, projectZip } from '../support/project.ts';
 
 const STACK = 'aliased';
@@ -41,31 +42,6 @@ async function versions(): Promise<string[]> {
     new ListVersionsByFunctionCommand({ FunctionName: await functionName() }),
   );
   return Versions.flatMap(({ Version }) => (Version && Version !== '$LATEST' ? [Version] : []));
-}
-
-/** Calls the API without pause until it is stopped. @returns how often each answer came */
-function client(): { stop(): Promise<Record<string, number>>; seen: Record<string, number> } {
-  const seen: Record<string, number> = {};
-  let running = true;
-  const loop = async () => {
-    while (running) {
-      const answer = await get(STACK, '/hello').catch((error: Error) => ({
-        status: 0,
-        body: { version: error.message },
-      }));
-      const what = `${answer.status} ${(answer.body as { version?: unknown })?.version}`;
-      seen[what] = (seen[what] ?? 0) + 1;
-    }
-  };
-  const done = Promise.all([loop(), loop()]);
-  return {
-    seen,
-    stop: async () => {
-      running = false;
-      await done;
-      return seen;
-    },
-  };
 }
 
 async function entered(arn: string): Promise<string[]> {
@@ -97,7 +73,7 @@ describe('a function behind an alias', () => {
   });
 
   it('is proven by number before it takes traffic; a client that never pauses sees no failure', async () => {
-    const calls = client();
+    const calls = callWithoutPause(STACK);
     const end = await release(STACK, await project(2));
     const seen = await calls.stop();
     expect(end.status, end.message).toBe('SUCCEEDED');
@@ -127,7 +103,7 @@ describe('a function behind an alias', () => {
 
   it('never leads traffic to a version that fails its smoke event', async () => {
     const before = await stateOf(STACK);
-    const calls = client();
+    const calls = callWithoutPause(STACK);
     const end = await release(
       STACK,
       await project(4, {
@@ -143,7 +119,7 @@ describe('a function behind an alias', () => {
 
   it('is led back within seconds when an endpoint fails after the shift', async () => {
     const before = await stateOf(STACK);
-    const calls = client();
+    const calls = callWithoutPause(STACK);
     const arn = await start({
       source: await upload(
         `uploads/${STACK}.zip`,
@@ -182,7 +158,7 @@ describe('a function behind an alias', () => {
       }),
     );
     const before = await stateOf(STACK);
-    const calls = client();
+    const calls = callWithoutPause(STACK);
     const arn = await start({
       source: await upload(`uploads/${STACK}.zip`, await project(6, { 'plimsoll.yaml': steps(20) })),
       stackName: STACK,

@@ -114,9 +114,7 @@ describe('a template that can be held', () => {
 
   it('is the same when it is made so twice, as the second change set of a release does', () => {
     expect(holdable(expanded(), { Size: '512' })).toEqual(template);
-    expect(aliasesOf(template)).toEqual([
-      { alias: 'FnAliaslive', function: 'Fn', version: base, codeDeploy: false },
-    ]);
+    expect(aliasesOf(template)).toEqual([{ alias: 'FnAliaslive', function: 'Fn', version: base }]);
   });
 
   it('is left alone without aliases, and an alias on a version of somebody else is none of ours', () => {
@@ -140,7 +138,6 @@ describe('what is held', () => {
         alias: 'FnAliaslive',
         function: 'Fn',
         version: aliasesOf(next)[0]?.version,
-        codeDeploy: false,
         functionName: 'fn-1',
         name: 'live',
         from: '7',

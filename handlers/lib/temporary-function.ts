@@ -1,0 +1,94 @@
+import { type CloudWatchLogsClient, DeleteLogGroupCommand } from '@aws-sdk/client-cloudwatch-logs';
+import {
+  type Architecture,
+  CreateFunctionCommand,
+  type CreateFunctionCommandInput,
+  DeleteFunctionCommand,
+  type LambdaClient,
+  ResourceConflictException,
+  type Runtime,
+  waitUntilFunctionActiveV2,
+} from '@aws-sdk/client-lambda';
+import type { BuildPlan, PlannedFunction } from '../../core/release/build-plan.ts';
+import { keys } from '../../core/release/release.ts';
+import type { ArtifactBucket } from './artifact-bucket.ts';
+
+interface Clients {
+  lambda: LambdaClient;
+  logs: CloudWatchLogsClient;
+  bucket: ArtifactBucket;
+}
+
+/** What of a temporary function does not follow from the release. */
+type Rest = Omit<CreateFunctionCommandInput, 'Code' | 'Runtime' | 'Architectures'> & { FunctionName: string };
+
+const MAX_WAIT_SECONDS = 120;
+
+/** ARNs of the function's own layers, as the release has published them. */
+export const layerArns = (
+  fn: PlannedFunction,
+  plan: BuildPlan,
+  published: Readonly<Record<string, string>>,
+): string[] =>
+  fn.layers.flatMap(
+    (name) => published[plan.layers.find((layer) => layer.name === name)?.logicalId ?? ''] ?? [],
+  );
+
+async function create({ lambda, bucket }: Clients, plan: BuildPlan, fn: PlannedFunction, rest: Rest) {
+  const key = keys.zip('function', fn.name, fn.key);
+  const head = await bucket.head(key);
+  try {
+    await lambda.send(
+      new CreateFunctionCommand({
+        ...rest,
+        Runtime: `python${plan.target.python}` as Runtime,
+        Architectures: [plan.target.architecture as Architecture],
+        Code: { S3Bucket: bucket.name, S3Key: key, S3ObjectVersion: head?.versionId },
+      }),
+    );
+  } catch (error) {
+    // A retried state finds its own.
+    if (!(error instanceof ResourceConflictException)) throw error;
+  }
+  await waitUntilFunctionActiveV2(
+    { client: lambda, maxWaitTime: MAX_WAIT_SECONDS, minDelay: 1, maxDelay: 5 },
+    { FunctionName: rest.FunctionName },
+  );
+}
+
+/** Deletes the function and its log group: what they had to say stands in the error. */
+async function remove({ lambda, logs }: Clients, FunctionName: string): Promise<void> {
+  const unlessGone = (error: unknown) => {
+    // Lambda's and CloudWatch Logs' own classes have the same name.
+    if (!(error instanceof Error && error.name === 'ResourceNotFoundException')) throw error;
+  };
+  await lambda.send(new DeleteFunctionCommand({ FunctionName })).catch(unlessGone);
+  await logs
+    .send(new DeleteLogGroupCommand({ logGroupName: `/aws/lambda/${FunctionName}` }))
+    .catch(unlessGone);
+}
+
+/** Lends a function with the code of a release that nobody else calls; it is deleted whatever comes of it. */
+export async function withTemporaryFunction<T>(
+  clients: Clients,
+  plan: BuildPlan,
+  fn: PlannedFunction,
+  rest: Rest,
+  use: (name: string) => Promise<T>,
+): Promise<T> {
+  try {
+    await create(clients, plan, fn, rest);
+    return await use(rest.FunctionName);
+  } finally {
+    await remove(clients, rest.FunctionName);
+  }
+}
+
+/** All are waited for, so that none is left behind when one fails. @throws the first failure */
+export async function allSettled<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(work);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}

@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { refuseForeignRights, withBoundary } from '../../../core/release/boundary.ts';
+
+type Json = Record<string, unknown>;
+const MINE = 'arn:aws:iam::1:policy/mine';
+const rights = { boundary: MINE, roles: ['arn:aws:iam::1:role/allowed'] };
+const scope = { parameters: { Given: 'arn:aws:iam::1:role/allowed' }, mappings: {}, conditions: {} };
+const fn = (properties: Json, type = 'AWS::Serverless::Function'): Json => ({
+  Resources: {
+    Fn: { Type: type, Properties: properties },
+    Own: { Type: 'AWS::IAM::Role', Properties: {} },
+    Topic: { Type: 'AWS::SNS::Topic' },
+  },
+});
+const check = (template: Json) => () => refuseForeignRights('template.yaml', template, rights, scope);
+
+describe('a role of a function', () => {
+  it.each([
+    ['one of the template', { 'Fn::GetAtt': ['Own', 'Arn'] }],
+    ['one of the template, by Sub', { 'Fn::Sub': '${Own.Arn}' }],
+    ['one that the pipeline was told of', 'arn:aws:iam::1:role/allowed'],
+    ['such a one in a parameter', { Ref: 'Given' }],
+    ['either of these', { 'Fn::If': ['C', { 'Fn::GetAtt': ['Own', 'Arn'] }, { Ref: 'AWS::NoValue' }] }],
+  ])('may be %s', (_what, Role) => {
+    expect(check(fn({ Role }))).not.toThrow();
+  });
+
+  it.each([
+    ['somebody else’s', 'arn:aws:iam::1:role/admin'],
+    ['somebody else’s, put together', { 'Fn::Sub': 'arn:aws:iam::${AWS::AccountId}:role/admin' }],
+    ['somebody else’s, imported', { 'Fn::ImportValue': 'admin' }],
+    ['somebody else’s in one case', { 'Fn::If': ['C', { 'Fn::GetAtt': ['Own', 'Arn'] }, 'arn:admin'] }],
+    ['another resource', { 'Fn::GetAtt': ['Topic', 'Arn'] }],
+    ['a resource that is not there', { 'Fn::GetAtt': ['Nothing', 'Arn'] }],
+    ['a parameter without a known value', { Ref: 'Unknown' }],
+  ])('may not be %s', (_what, Role) => {
+    expect(check(fn({ Role }))).toThrow(/Resources\.Fn\.Role: .*no role of this template/);
+    expect(check(fn({ Role }, 'AWS::Lambda::Function'))).toThrow(/no role of this template/);
+    expect(check({ Globals: { Function: { Role } }, ...fn({}) })).toThrow(/Globals\.Function\.Role/);
+  });
+});
+
+describe('the boundary', () => {
+  it('may not be another one', () => {
+    expect(check(fn({ PermissionsBoundary: 'arn:other' }))).toThrow(/leave it out/);
+    expect(check(fn({ PermissionsBoundary: MINE }))).not.toThrow();
+    const role = {
+      Resources: { R: { Type: 'AWS::IAM::Role', Properties: { PermissionsBoundary: 'arn:o' } } },
+    };
+    expect(check(role)).toThrow(/Resources\.R\.PermissionsBoundary/);
+  });
+
+  it('is put on every role that the template makes, itself or through SAM, and on nothing else', () => {
+    const template = {
+      Resources: {
+        A: { Type: 'AWS::Serverless::Function', Properties: { Policies: ['AdministratorAccess'] } },
+        B: { Type: 'AWS::Serverless::Function', Properties: { Role: 'arn:aws:iam::1:role/allowed' } },
+        C: { Type: 'AWS::IAM::Role' },
+        D: { Type: 'AWS::Serverless::StateMachine', Properties: {} },
+        E: { Type: 'AWS::SNS::Topic' },
+      },
+    };
+    const once = withBoundary(template, rights);
+    const resources = once['Resources'] as Record<string, { Properties?: Json }>;
+    expect(Object.keys(resources).filter((id) => resources[id]?.Properties?.['PermissionsBoundary'])).toEqual(
+      ['A', 'C', 'D'],
+    );
+    expect(withBoundary(once, rights)).toEqual(once);
+    const shared = { Globals: { Function: { Role: 'arn:aws:iam::1:role/allowed' } }, ...fn({}) };
+    expect(JSON.stringify(withBoundary(shared, rights)['Resources'])).toBe(
+      JSON.stringify({
+        Fn: { Type: 'AWS::Serverless::Function', Properties: {} },
+        Own: { Type: 'AWS::IAM::Role', Properties: { PermissionsBoundary: MINE } },
+        Topic: { Type: 'AWS::SNS::Topic' },
+      }),
+    );
+  });
+});
