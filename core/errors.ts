@@ -41,6 +41,8 @@ export class ImportCheckError extends failure('ImportCheckError', 1) {}
 export class WorkloadError extends failure('WorkloadError', 1) {}
 /** An artifact, or the whole release, is larger than its budget or than Lambda's own limit. */
 export class BudgetExceededError extends failure('BudgetExceededError', 1) {}
+/** What lies in the artifact bucket, or what Lambda took from there, is not what was validated. */
+export class ArtifactChangedError extends failure('ArtifactChangedError', 1) {}
 /** A tool that the build needs (uv, a Python of the function's version) is missing. */
 export class ToolMissingError extends failure('ToolMissingError', 2) {}
 /** The object, the stack or the account is not in a state from which a release can start. */

@@ -1,19 +1,35 @@
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
-import { DeleteLayerVersionCommand, LambdaClient, paginateListLayerVersions } from '@aws-sdk/client-lambda';
+import {
+  DeleteFunctionCommand,
+  DeleteLayerVersionCommand,
+  LambdaClient,
+  paginateListAliases,
+  paginateListLayerVersions,
+  paginateListVersionsByFunction,
+} from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
-import { type LayerVersion, layerName, outdatedVersions } from '../core/release/clean-up.ts';
+import {
+  type LayerVersion,
+  layerName,
+  outdatedFunctionVersions,
+  outdatedVersions,
+} from '../core/release/clean-up.ts';
 import { keys, type Release, releaseSchema } from '../core/release/release.ts';
+import { functionsOf } from '../core/release/stack-resources.ts';
 import { allReleases, releaseIdOf } from '../core/release/table.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { stackResources } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
 
 interface Clients {
   dynamodb: DynamoDBClient;
   table: string;
+  cloudformation: CloudFormationClient;
   lambda: LambdaClient;
   bucket: ArtifactBucket;
 }
@@ -47,8 +63,41 @@ async function versionsOf(lambda: LambdaClient, name: string): Promise<LayerVers
   return found;
 }
 
+/** Numbers of a function's published versions, and of those that its aliases lead to. */
+async function functionVersions(
+  lambda: LambdaClient,
+  FunctionName: string,
+): Promise<{ numbers: number[]; aliased: Set<number> }> {
+  const numbers: number[] = [];
+  for await (const { Versions = [] } of paginateListVersionsByFunction({ client: lambda }, { FunctionName }))
+    for (const { Version } of Versions) if (Version !== '$LATEST') numbers.push(Number(Version));
+  const aliased = new Set<number>();
+  for await (const { Aliases = [] } of paginateListAliases({ client: lambda }, { FunctionName }))
+    for (const { FunctionVersion, RoutingConfig } of Aliases)
+      for (const version of [FunctionVersion, ...Object.keys(RoutingConfig?.AdditionalVersionWeights ?? {})])
+        aliased.add(Number(version));
+  return { numbers, aliased };
+}
+
+/** Deletes old versions of the stack's functions. @returns names of what was deleted: `function:3` */
+async function cleanUpFunctions(
+  { cloudformation, lambda }: Clients,
+  { stackName }: Release,
+  { keepReleases }: BuildPlan,
+): Promise<string[]> {
+  const deleted: string[] = [];
+  for (const FunctionName of functionsOf(await stackResources(cloudformation, stackName)).values()) {
+    const { numbers, aliased } = await functionVersions(lambda, FunctionName);
+    for (const number of outdatedFunctionVersions(numbers, aliased, keepReleases)) {
+      await lambda.send(new DeleteFunctionCommand({ FunctionName, Qualifier: String(number) }));
+      deleted.push(`${FunctionName}:${number}`);
+    }
+  }
+  return deleted;
+}
+
 /**
- * Deletes the layer versions that neither this release nor the last good ones need. It runs while the stack is locked, so
+ * Deletes the layer versions that neither this release nor the last good ones need, and old versions of functions. It runs while the stack is locked, so
  * no other release is publishing; done twice, there is nothing left to do.
  * @returns ARN-less names of what was deleted: `stack-layer:3`
  */
@@ -74,13 +123,14 @@ export async function cleanUp(
       deleted.push(`${LayerName}:${VersionNumber}`);
     }
   }
-  return { deleted };
+  return { deleted: [...deleted, ...(await cleanUpFunctions(clients, release, plan))] };
 }
 
 export const handler = lambdaHandler('CleanUp', inputSchema, (input) =>
   cleanUp(input, {
     dynamodb: new DynamoDBClient(),
     table: setting('RELEASES_TABLE'),
+    cloudformation: new CloudFormationClient(),
     lambda: new LambdaClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
   }),

@@ -23,6 +23,7 @@ import { createSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { describeStack } from './lib/stack.ts';
 import { templateBefore } from './lib/template-before.ts';
+import { ValidatedArtifacts } from './lib/validated.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
@@ -59,16 +60,11 @@ async function fillTemplate(
   bucket: ArtifactBucket,
 ): Promise<Template> {
   const template = await bucket.readJson(keys.template(release), templateSchema);
-  const functions = await Promise.all(
-    plan.functions.map(async (fn): Promise<[string, CodeLocation]> => {
-      const key = keys.zip('function', fn.name, fn.key);
-      const head = await bucket.head(key);
-      return [
-        fn.logicalId,
-        { bucket: bucket.name, key, ...(head?.versionId ? { versionId: head.versionId } : {}) },
-      ];
-    }),
-  );
+  const validated = await ValidatedArtifacts.read(bucket, release);
+  const functions = plan.functions.map((fn): [string, CodeLocation] => {
+    const { key, versionId } = validated.find('function', fn);
+    return [fn.logicalId, { bucket: bucket.name, key, ...(versionId ? { versionId } : {}) }];
+  });
   return deployableTemplate(template, {
     layers: new Map(Object.entries(layers)),
     functions: new Map(functions),

@@ -1,5 +1,6 @@
 import {
   type Architecture,
+  DeleteLayerVersionCommand,
   LambdaClient,
   PublishLayerVersionCommand,
   paginateListLayerVersions,
@@ -12,6 +13,7 @@ import { describeLayer, layerName } from '../core/release/clean-up.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { checkTaken, ValidatedArtifacts } from './lib/validated.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
 
@@ -47,18 +49,29 @@ async function publish(
   name: string,
   layer: PlannedLayer,
   { target }: BuildPlan,
+  validated: ValidatedArtifacts,
 ): Promise<string> {
-  const key = keys.zip('layer', layer.name, layer.key);
-  const head = await bucket.head(key);
-  const { LayerVersionArn = '' } = await lambda.send(
+  const zip = validated.find('layer', layer);
+  const {
+    LayerVersionArn = '',
+    Version,
+    Content,
+  } = await lambda.send(
     new PublishLayerVersionCommand({
       LayerName: name,
       Description: describeLayer(layer.key),
-      Content: { S3Bucket: bucket.name, S3Key: key, S3ObjectVersion: head?.versionId },
+      Content: { S3Bucket: bucket.name, S3Key: zip.key, S3ObjectVersion: zip.versionId },
       CompatibleRuntimes: [`python${target.python}` as Runtime],
       CompatibleArchitectures: [target.architecture as Architecture],
     }),
   );
+  try {
+    checkTaken(`layer ${layer.name}`, zip, Content?.CodeSha256);
+  } catch (error) {
+    // Under our description it would be used again.
+    await lambda.send(new DeleteLayerVersionCommand({ LayerName: name, VersionNumber: Version }));
+    throw error;
+  }
   return LayerVersionArn;
 }
 
@@ -68,13 +81,14 @@ export async function deployLayers(
   clients: Clients,
 ): Promise<Output> {
   const plan = await clients.bucket.readJson(keys.plan(release), buildPlanSchema);
+  const validated = await ValidatedArtifacts.read(clients.bucket, release);
   const results = await Promise.all(
     plan.layers.map(async (layer) => {
       const name = layerName(release.stackName, layer.name);
       const found = await findVersion(clients.lambda, name, layer);
       return {
         layer,
-        arn: found ?? (await publish(clients, name, layer, plan)),
+        arn: found ?? (await publish(clients, name, layer, plan, validated)),
         isNew: found === undefined,
       };
     }),

@@ -10,6 +10,7 @@ import { keys, releaseSchema } from '../core/release/release.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { allSettled, layerArns, withTemporaryFunction } from './lib/temporary-function.ts';
+import { ValidatedArtifacts } from './lib/validated.ts';
 
 const inputSchema = z.object({ release: releaseSchema, layers: z.record(z.string(), z.string()) });
 
@@ -95,6 +96,7 @@ export async function probeImports(
 ): Promise<{ probes: Probe[] }> {
   const { lambda, bucket } = clients;
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
+  const validated = await ValidatedArtifacts.read(bucket, release);
   const probe = async (fn: PlannedFunction): Promise<Probe> => {
     const configuration = {
       FunctionName: temporaryName(PROBE_PREFIX, release, fn.name),
@@ -106,7 +108,7 @@ export async function probeImports(
       MemorySize: PROBE_MEMORY_MB,
       Environment: { Variables: fn.environment },
     };
-    return withTemporaryFunction(clients, plan, fn, configuration, async (name) =>
+    return withTemporaryFunction({ ...clients, validated }, plan, fn, configuration, async (name) =>
       importAll(lambda, name, fn, await modulesOf(bucket, plan, fn)),
     );
   };

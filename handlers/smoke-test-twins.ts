@@ -15,6 +15,7 @@ import { callWithEvent, type Passed, timed } from './lib/smoke-event.ts';
 import { stackResources } from './lib/stack.ts';
 import { templateBefore } from './lib/template-before.ts';
 import { allSettled, layerArns, withTemporaryFunction } from './lib/temporary-function.ts';
+import { ValidatedArtifacts } from './lib/validated.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
@@ -68,7 +69,8 @@ async function prove(
     KMSKeyArn: live.KMSKeyArn,
     Environment: { Variables: twinEnvironment(fn, like) },
   };
-  return withTemporaryFunction(clients, plan, fn, configuration, async (name) => {
+  const validated = await ValidatedArtifacts.read(bucket, release);
+  return withTemporaryFunction({ ...clients, validated }, plan, fn, configuration, async (name) => {
     const passed: Passed[] = [];
     for (const event of fn.smoke) {
       const check = `smoke event ${event.name} of ${fn.logicalId}, on a temporary twin`;

@@ -11,6 +11,7 @@ import { ARTIFACT_LIMITS } from '../core/size/limits.ts';
 import { type MeasuredArtifact, refuseOverBudget, type SizeReport, sizeReport } from '../core/size/report.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { type Validated, ValidatedArtifacts } from './lib/validated.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
 
@@ -19,7 +20,7 @@ async function measure(
   bucket: ArtifactBucket,
   kind: 'layer' | 'function',
   { name, key }: PlannedArtifact,
-): Promise<MeasuredArtifact> {
+): Promise<{ artifact: MeasuredArtifact; zipKey: string; validated: Validated }> {
   const zipKey = keys.zip(kind, name, key);
   const where = `s3://${bucket.name}/${zipKey}`;
   const head = await bucket.head(zipKey);
@@ -45,11 +46,13 @@ async function measure(
     bytes: entry.uncompressedSize,
     crc32: entry.crc32,
   }));
-  return { kind, name, zipped: head.bytes, files };
+  const validated = { sha256: manifest.zip.sha256, ...(head.versionId ? { versionId: head.versionId } : {}) };
+  return { artifact: { kind, name, zipped: head.bytes, files }, zipKey, validated };
 }
 
 /**
- * Measures every artifact of the release, by S3 ranges alone, and writes the report.
+ * Measures every artifact of the release, by S3 ranges alone, and writes the report, and which versions were measured: no
+ * others are deployed.
  * @throws BudgetExceededError saying what is too big, by how much, and what takes the space; UnsafeArchiveError
  */
 export async function validateSizes(
@@ -57,13 +60,18 @@ export async function validateSizes(
   bucket: ArtifactBucket,
 ): Promise<SizeReport> {
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
-  const artifacts = await Promise.all([
+  const measured = await Promise.all([
     ...plan.layers.map((layer) => measure(bucket, 'layer', layer)),
     ...plan.functions.map((fn) => measure(bucket, 'function', fn)),
   ]);
-  const report = sizeReport(plan, artifacts);
+  const report = sizeReport(
+    plan,
+    measured.map(({ artifact }) => artifact),
+  );
   await bucket.write(keys.sizes(release), JSON.stringify(report));
   refuseOverBudget(report);
+  const zips = Object.fromEntries(measured.map(({ zipKey, validated }) => [zipKey, validated]));
+  await ValidatedArtifacts.write(bucket, release, zips);
   return report;
 }
 

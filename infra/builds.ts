@@ -11,6 +11,15 @@ import { grant } from './handler-function.ts';
 import { buildspecFile, cliBundle, readText } from './paths.ts';
 import type { Storage } from './storage.ts';
 
+/** uv's own settings: a project's requirements cannot name an index, so these are all there are. */
+function indexVariables(indexes: readonly string[]): Record<string, string> {
+  const last = indexes.at(-1);
+  if (last === undefined) return {};
+  // uv looks in its default index last.
+  const others = indexes.slice(0, -1).join(' ');
+  return { UV_DEFAULT_INDEX: last, ...(others ? { UV_INDEX: others } : {}) };
+}
+
 /** The CodeBuild projects, one a buildspec; their source is the command line, which fetches the user's project. */
 export class Builds extends Construct {
   readonly projects: Record<
@@ -18,8 +27,17 @@ export class Builds extends Construct {
     Project
   >;
 
-  /** @param rights what Resolve allows templates to ask for */
-  constructor(scope: Construct, id: string, storage: Storage, { boundary, roles }: Rights) {
+  /**
+   * @param rights what Resolve allows templates to ask for
+   * @param indexes where packages come from, and from nowhere else, the first that has one; none: from PyPI
+   */
+  constructor(
+    scope: Construct,
+    id: string,
+    storage: Storage,
+    { boundary, roles }: Rights,
+    private readonly indexes: readonly string[],
+  ) {
     super(scope, id);
     const cli = new Asset(this, 'CommandLine', { path: cliBundle });
     this.projects = {
@@ -78,10 +96,11 @@ export class Builds extends Construct {
       buildSpec: BuildSpec.fromObjectToYaml(parse(readText(buildspecFile(buildspec)))),
       environment: { buildImage: LinuxBuildImage.AMAZON_LINUX_2023_5, computeType: ComputeType.MEDIUM },
       environmentVariables: Object.fromEntries(
-        Object.entries({ ARTIFACT_BUCKET: artifacts.bucketName, ...environment }).map(([name, value]) => [
-          name,
-          { value },
-        ]),
+        Object.entries({
+          ARTIFACT_BUCKET: artifacts.bucketName,
+          ...indexVariables(this.indexes),
+          ...environment,
+        }).map(([name, value]) => [name, { value }]),
       ),
       logging: { cloudWatch: { logGroup } },
       // CDK would add wildcard actions of its own; the role has what it needs.

@@ -162,7 +162,7 @@ export class Handlers extends Construct {
         permissions: [
           ...read('releases', 'layers'),
           {
-            actions: ['lambda:PublishLayerVersion'],
+            actions: ['lambda:PublishLayerVersion', 'lambda:DeleteLayerVersion'],
             resources: [own('lambda', 'layer:*')],
             wildcard: ANY_STACK,
           },
@@ -182,6 +182,14 @@ export class Handlers extends Construct {
             wildcard: ANY_STACK,
           },
           listVersions,
+          onStacks('ListStackResources'),
+          onFunctions('ListVersionsByFunction', 'ListAliases'),
+          {
+            // With a qualifier: a version. A function as a whole has an ARN without one.
+            actions: ['lambda:DeleteFunction'],
+            resources: [own('lambda', 'function:*:*')],
+            wildcard: ANY_STACK,
+          },
         ],
       },
       ProbeImports: {
@@ -215,7 +223,7 @@ export class Handlers extends Construct {
         file: 'create-change-set',
         environment: { ...bucket, ...deployRole },
         permissions: [
-          ...read('releases', 'functions'),
+          ...read('releases'),
           write,
           onStacks('DescribeStacks', 'CreateChangeSet', 'TagResource'),
           ...deploy,

@@ -38,6 +38,9 @@ async function freePort(wanted = 0): Promise<number> {
   });
 }
 
+/** In the folder of its state: what it answers with an error, for tests; see local/adapter/faults.py. */
+export const FAULTS_FILE = 'faults.json';
+
 /** What of this process's environment the embedded AWS, its builds and its functions get to see. */
 function hostEnvironment(): NodeJS.ProcessEnv {
   const wanted =
@@ -107,6 +110,7 @@ export class EmbeddedAws {
       env: {
         ...hostEnvironment(),
         PATH: `${TOOLS_PATH}:${process.env['PATH']}`,
+        PLIMSOLL_FAULTS: join(folder, FAULTS_FILE),
         PLIMSOLL_RUNNING: running,
         PLIMSOLL_UV: UV,
         PYTHONDONTWRITEBYTECODE: '1',

@@ -1,5 +1,5 @@
-import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { createWriteStream, existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -124,8 +124,8 @@ export class Remote {
       new PutObjectCommand({
         Bucket: this.bucket,
         Key: key,
-        Body: createReadStream(path),
-        ContentLength: (await stat(path)).size,
+        // Whole, not as a stream: a request that is throttled is sent again, and a stream is gone by then.
+        Body: await readFile(path),
         ContentType: 'application/zip',
       }),
     );

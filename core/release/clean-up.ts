@@ -32,3 +32,18 @@ export function outdatedVersions(
     .filter(({ description }) => description.startsWith(describeLayer('')) && !needed.has(description))
     .map(({ version }) => version);
 }
+
+/**
+ * The versions of one function that go: all but the newest ones, and never one that an alias leads to. A release that is gone
+ * back to publishes its version anew. Pure.
+ * @param numbers of its published versions
+ * @param aliased those that aliases lead to, by weight or in full
+ */
+export function outdatedFunctionVersions(
+  numbers: readonly number[],
+  aliased: ReadonlySet<number>,
+  keep: number,
+): number[] {
+  const newest = new Set([...numbers].sort((a, b) => b - a).slice(0, keep));
+  return numbers.filter((number) => !newest.has(number) && !aliased.has(number));
+}

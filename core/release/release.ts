@@ -86,6 +86,7 @@ export const keys = {
   snapshot: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/snapshot.json`,
   snapshotTemplate: (release: Pick<Release, 'id' | 'stackName'>) =>
     `${keys.folder(release)}/snapshot-template`,
+  validated: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/validated.json`,
   sizes: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/sizes.json`,
   failure: (release: Pick<Release, 'id' | 'stackName'>, step: string) =>
     `${keys.folder(release)}/failures/${step}.json`,

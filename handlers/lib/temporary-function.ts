@@ -10,13 +10,14 @@ import {
   waitUntilFunctionActiveV2,
 } from '@aws-sdk/client-lambda';
 import type { BuildPlan, PlannedFunction } from '../../core/release/build-plan.ts';
-import { keys } from '../../core/release/release.ts';
 import type { ArtifactBucket } from './artifact-bucket.ts';
+import { checkTaken, type ValidatedArtifacts } from './validated.ts';
 
 interface Clients {
   lambda: LambdaClient;
   logs: CloudWatchLogsClient;
   bucket: ArtifactBucket;
+  validated: ValidatedArtifacts;
 }
 
 /** What of a temporary function does not follow from the release. */
@@ -34,18 +35,23 @@ export const layerArns = (
     (name) => published[plan.layers.find((layer) => layer.name === name)?.logicalId ?? ''] ?? [],
   );
 
-async function create({ lambda, bucket }: Clients, plan: BuildPlan, fn: PlannedFunction, rest: Rest) {
-  const key = keys.zip('function', fn.name, fn.key);
-  const head = await bucket.head(key);
+async function create(
+  { lambda, bucket, validated }: Clients,
+  plan: BuildPlan,
+  fn: PlannedFunction,
+  rest: Rest,
+): Promise<void> {
+  const zip = validated.find('function', fn);
   try {
-    await lambda.send(
+    const { CodeSha256 } = await lambda.send(
       new CreateFunctionCommand({
         ...rest,
         Runtime: `python${plan.target.python}` as Runtime,
         Architectures: [plan.target.architecture as Architecture],
-        Code: { S3Bucket: bucket.name, S3Key: key, S3ObjectVersion: head?.versionId },
+        Code: { S3Bucket: bucket.name, S3Key: zip.key, S3ObjectVersion: zip.versionId },
       }),
     );
+    checkTaken(`function ${fn.name}`, zip, CodeSha256);
   } catch (error) {
     // A retried state finds its own.
     if (!(error instanceof ResourceConflictException)) throw error;

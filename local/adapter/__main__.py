@@ -19,6 +19,7 @@ HOLES = (
     "codebuild_builds",
     "codebuild_sync",
     "execute_api_hosts",
+    "faults",
     "iam_resources",
     "lambda_errors",
     "lambda_interpreters",

@@ -1,7 +1,8 @@
 """On AWS a permission can name the one function, alarm, dashboard or log group that a request is about, wherever in the
 request its name stands (Service Authorization Reference, "Resource types" of AWS Lambda and Amazon CloudWatch).
 MiniStack looks for it in the path and in form fields only; where it finds none it checks against "*", which a role
-with least privilege does not have.
+with least privilege does not have. And on AWS a request about one version of a function, as its Qualifier says, is about
+that version's ARN (Lambda developer guide, "Resources and conditions for Lambda actions"); MiniStack leaves it out.
 """
 
 import json
@@ -44,6 +45,9 @@ def install():
 
     def extract_also_from_body(service, method, path, headers, body, query_params, region, account_id):
         found = extract(service, method, path, headers, body, query_params, region, account_id)
+        qualifier = name_of((query_params or {}).get("Qualifier"))
+        if service == "lambda" and qualifier and found.split(":")[5:6] == ["function"] and len(found.split(":")) == 7:
+            return f"{found}:{qualifier}"
         if found != "*" or service not in ("lambda", "monitoring", "logs"):
             return found
         return resource_of(service, body_of(body), region, account_id) or found

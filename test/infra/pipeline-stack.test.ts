@@ -143,6 +143,22 @@ describe('the pipeline stack', () => {
     expect(text).toContain('{"Name":"ALLOWED_ROLES","Type":"PLAINTEXT","Value":"arn:a,arn:b"}');
   });
 
+  it('takes packages from the indexes that its owner names, and from nowhere else', () => {
+    const own = new PipelineStack(
+      new App({ context: { indexes: 'https://a.test/simple,https://b.test/simple' } }),
+      'Own',
+    );
+    Template.fromStack(own).allResourcesProperties('AWS::CodeBuild::Project', {
+      Environment: {
+        EnvironmentVariables: Match.arrayWith([
+          { Name: 'UV_DEFAULT_INDEX', Type: 'PLAINTEXT', Value: 'https://b.test/simple' },
+          { Name: 'UV_INDEX', Type: 'PLAINTEXT', Value: 'https://a.test/simple' },
+        ]),
+      },
+    });
+    expect(JSON.stringify(template.toJSON())).not.toContain('UV_DEFAULT_INDEX');
+  });
+
   it('keeps uploads, artifacts and releases when it is deleted; buckets are versioned, encrypted, private', () => {
     for (const type of ['AWS::S3::Bucket', 'AWS::DynamoDB::Table']) {
       for (const resource of Object.values(template.findResources(type)))

@@ -1,6 +1,12 @@
-import { ListLayerVersionsCommand, PublishLayerVersionCommand } from '@aws-sdk/client-lambda';
+import {
+  GetAliasCommand,
+  ListLayerVersionsCommand,
+  ListVersionsByFunctionCommand,
+  PublishLayerVersionCommand,
+} from '@aws-sdk/client-lambda';
 import { describe, expect, it } from 'vitest';
-import { get, lambda, release } from '../support/aws.ts';
+import { functionsOf } from '../../core/release/stack-resources.ts';
+import { get, lambda, release, resourcesOf } from '../support/aws.ts';
 import { changed, projectZip } from '../support/project.ts';
 
 const STACK = 'cleaned';
@@ -46,5 +52,29 @@ describe('layer versions', () => {
     await good('1.17.0');
     expect(await versions()).toEqual([2, 3, 5]);
     expect(await get(STACK, '/hello')).toMatchObject({ status: 200 });
+  });
+});
+
+describe('versions of functions', () => {
+  it('that are old go, but for the one that the alias leads to', async () => {
+    const aliased = 'functions-cleaned';
+    for (const answer of [1, 2, 3, 4]) {
+      const end = await release(
+        aliased,
+        await projectZip({
+          ...changed('template.yaml', '      Timeout: 10\n', '      AutoPublishAlias: live\n'),
+          ...changed('functions/hello/app.py', '"version": 1', `"version": ${answer}`),
+          'plimsoll.yaml': 'keepReleases: 2\n',
+        }),
+      );
+      expect(end.status, end.message).toBe('SUCCEEDED');
+    }
+    const FunctionName = functionsOf(await resourcesOf(aliased)).get('Hello');
+    const { Versions = [] } = await lambda.send(new ListVersionsByFunctionCommand({ FunctionName }));
+    expect(Versions.map(({ Version }) => Version)).toEqual(['$LATEST', '3', '4']);
+    expect(await lambda.send(new GetAliasCommand({ FunctionName, Name: 'live' }))).toMatchObject({
+      FunctionVersion: '4',
+    });
+    expect(await get(aliased, '/hello')).toMatchObject({ body: { version: 4 } });
   });
 });

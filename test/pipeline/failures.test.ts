@@ -245,7 +245,8 @@ describe('what is brought back', () => {
       const first = await release('world', await projectZip(depends));
       expect(first.status, first.message).toBe('SUCCEEDED');
       await writeFile(flag, '');
-      const end = await release('world', await projectZip(RAISES));
+      const wrong = 'smoke: { endpoints: [{ get: /hello, body: { text: other } }] }\n';
+      const end = await release('world', await projectZip({ 'plimsoll.yaml': wrong }));
       expect(end.error, end.message).toBe('SmokeTestFailedError');
       expect((await records('world')).map(({ outcome }) => outcome)).toEqual(['RELEASED', 'ROLLBACK_FAILED']);
       const next = await release('world', await projectZip());

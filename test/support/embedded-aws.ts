@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import type { PipelineOutputs } from '../../core/release/pipeline-outputs.ts';
-import { EmbeddedAws } from '../../local/embedded-aws.ts';
+import { EmbeddedAws, FAULTS_FILE } from '../../local/embedded-aws.ts';
 import { STATE } from '../../local/paths.ts';
 import { deployPipeline } from '../../local/pipeline.ts';
 
@@ -13,6 +13,8 @@ declare module 'vitest' {
     pipeline: PipelineOutputs;
     /** The embedded AWS's own log. */
     log: string;
+    /** Where a test says what AWS answers with an error. */
+    faults: string;
   }
 }
 
@@ -31,6 +33,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('environment', aws.environment);
     project.provide('pipeline', await deployPipeline(aws, folder));
     project.provide('log', join(folder, 'log.txt'));
+    project.provide('faults', join(folder, FAULTS_FILE));
   } catch (error) {
     await aws.stop();
     throw error;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BuildPlan } from '../../../core/release/build-plan.ts';
-import { outdatedVersions } from '../../../core/release/clean-up.ts';
+import { outdatedFunctionVersions, outdatedVersions } from '../../../core/release/clean-up.ts';
 import { deployableTemplate, markedTemplate } from '../../../core/release/deployable.ts';
 import { mismatch } from '../../../core/release/expect.ts';
 import { decideLock, executionLink } from '../../../core/release/lock.ts';
@@ -211,6 +211,11 @@ describe('layer versions that no release needs', () => {
     expect(outdatedVersions(all, 'core', [plan('b'), plan('c')])).toEqual([1]);
     expect(outdatedVersions(all, 'other', [plan('b')])).toEqual([1, 2, 5]);
     expect(outdatedVersions(all, 'core', [])).toEqual([1, 2, 5]);
+  });
+
+  it('of functions: the newest stay, and whatever an alias leads to', () => {
+    expect(outdatedFunctionVersions([1, 2, 10, 9, 3], new Set([2]), 2)).toEqual([1, 3]);
+    expect(outdatedFunctionVersions([1, 2], new Set(), 5)).toEqual([]);
   });
 });
 

@@ -1,0 +1,161 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { get, lockOwner, records, release, stateOf } from '../support/aws.ts';
+import { EXPIRED, type Fault, THROTTLE, UNAVAILABLE, withFaults } from '../support/faults.ts';
+import { changed, type Files, projectZip } from '../support/project.ts';
+
+const STACK = 'refused-by-aws';
+const PIPELINE = 'Plimsoll-';
+const on = (handler: string) => `${PIPELINE}Handlers${handler}`;
+
+const project = (version: number, six: string, more: Files = {}) =>
+  projectZip({
+    ...changed('template.yaml', '      Timeout: 10\n', '      Timeout: 10\n      AutoPublishAlias: live\n'),
+    ...changed('functions/hello/app.py', '"version": 1', `"version": ${version}`),
+    'layers/utils/requirements.txt': `six==${six}\n`,
+    'plimsoll.yaml': 'optimise: { mode: rules }\n',
+    ...more,
+  });
+
+const failing = { 'functions/hello/smoke/you.json': '{"event": {}, "expect": {"statusCode": 201}}\n' };
+const outcomes = async () => (await records(STACK)).map(({ outcome }) => outcome);
+
+describe('AWS itself refuses', () => {
+  beforeAll(async () => {
+    const end = await release(STACK, await project(1, '1.14.0'));
+    expect(end.status, end.message).toBe('SUCCEEDED');
+  });
+
+  it.each([
+    ['throttles', THROTTLE, 2, '1.15.0'],
+    ['is not there for', UNAVAILABLE, 3, '1.16.0'],
+  ] as const)(
+    'and %s the first call of each kind that a build or a handler makes: the release goes on all the same',
+    async (_what, error, version, six) => {
+      const { result, answered } = await withFaults(
+        [{ principal: PIPELINE, action: '*', ...error, times: 1 }],
+        async () => release(STACK, await project(version, six)),
+      );
+      expect(result.status, result.message).toBe('SUCCEEDED');
+      const callers = new Set(
+        answered.map((line) => /(?:Handlers|Builds)([A-Z][A-Za-z]+?)(?:Project)?Role/.exec(line)?.[1]),
+      );
+      expect([...callers]).toEqual(
+        expect.arrayContaining([
+          ...['Resolve', 'Optimise', 'Layer', 'Functions'],
+          ...['Prerequisites', 'Plan', 'ValidateSizes', 'Snapshot', 'DeployLayers', 'ProbeImports'],
+          ...[
+            'CreateChangeSet',
+            'ExecuteChangeSet',
+            'AwaitStack',
+            'SmokeTest',
+            'ShiftTraffic',
+            'WatchAlarms',
+          ],
+          ...['Observe', 'CleanUp', 'RecordRelease'],
+        ]),
+      );
+      // The same call of the same caller failed once, so each of these was made again.
+      expect(new Set(answered).size).toBe(answered.length);
+      expect(answered.length).toBeGreaterThan(40);
+      expect(await get(STACK, '/hello')).toMatchObject({ body: { version } });
+    },
+  );
+
+  it('the first call of each kind on the way back, too: the stack is as before', async () => {
+    const before = await stateOf(STACK);
+    const { result, answered } = await withFaults(
+      [{ principal: on('Restore'), action: '*', ...THROTTLE, times: 1 }],
+      async () => release(STACK, await project(4, '1.16.0', failing)),
+    );
+    expect(result.error, result.message).toBe('SmokeTestFailedError');
+    expect(answered.length).toBeGreaterThan(4);
+    expect(await stateOf(STACK)).toEqual(before);
+    expect((await outcomes()).at(-1)).toBe('ROLLED_BACK');
+  });
+
+  const forever = (handler: string, action: string, error: Pick<Fault, 'error' | 'status'>): Fault => ({
+    principal: on(handler),
+    action,
+    ...error,
+    times: 1000,
+  });
+
+  it.each<[string, string, Fault, string]>([
+    [
+      'credentials that have expired, before anything has changed',
+      'ExpiredTokenException',
+      forever('DeployLayers', 'lambda:PublishLayerVersion', EXPIRED),
+      '1.17.0',
+    ],
+    [
+      'credentials that have expired, once the new version is there',
+      'ExpiredToken',
+      forever('ShiftTraffic', '*', EXPIRED),
+      '1.16.0',
+    ],
+    [
+      'no room for more code',
+      'CodeStorageExceededException',
+      forever('DeployLayers', 'lambda:PublishLayerVersion', {
+        error: 'CodeStorageExceededException',
+        status: 400,
+      }),
+      '1.12.0',
+    ],
+    [
+      'layers that are too large together, which Lambda alone sees',
+      'InvalidParameterValueException',
+      forever('ProbeImports', 'lambda:CreateFunction', {
+        error: 'InvalidParameterValueException',
+        status: 400,
+      }),
+      '1.16.0',
+    ],
+  ])('for good, by %s: ends as %s, and the stack is as before', async (_what, error, fault, six) => {
+    const before = await stateOf(STACK);
+    const { result } = await withFaults([fault], async () => release(STACK, await project(5, six)));
+    expect(result.error, result.message).toBe(error);
+    expect(await stateOf(STACK)).toEqual(before);
+    expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 3 } });
+    expect((await outcomes()).at(-1)).toBe('ROLLED_BACK');
+  });
+});
+
+describe('the way back itself fails', () => {
+  // Three attempts of the SDK are one of the state.
+  const restoreFails = (times: number, error: Pick<Fault, 'error' | 'status'>): Fault => ({
+    principal: on('Restore'),
+    action: 'cloudformation:CreateChangeSet',
+    ...error,
+    times,
+  });
+
+  it.each([
+    ['once', 3],
+    ['twice', 6],
+  ])('%s: it is tried again, and the stack is as before', async (_how, times) => {
+    const before = await stateOf(STACK);
+    const { result, answered } = await withFaults([restoreFails(times, UNAVAILABLE)], async () =>
+      release(STACK, await project(6, '1.16.0', failing)),
+    );
+    expect(result.error, result.message).toBe('SmokeTestFailedError');
+    expect(answered).toHaveLength(times);
+    expect(await stateOf(STACK)).toEqual(before);
+    expect((await outcomes()).at(-1)).toBe('ROLLED_BACK');
+  });
+
+  it('always: the alias is back all the same, the lock stays and says why, and the next start with "unlock" goes on', async () => {
+    const { result } = await withFaults([restoreFails(1000, EXPIRED)], async () =>
+      release(STACK, await project(7, '1.16.0', failing)),
+    );
+    expect(result.error, result.message).toBe('SmokeTestFailedError');
+    expect((await outcomes()).at(-1)).toBe('ROLLBACK_FAILED');
+    expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 3 } });
+    expect(await lockOwner(STACK)).toBeDefined();
+    const refused = await release(STACK, await project(8, '1.16.0'));
+    expect(refused.error).toBe('StackLockedError');
+    const mended = await release(STACK, await project(8, '1.16.0'), { unlock: true });
+    expect(mended.status, mended.message).toBe('SUCCEEDED');
+    expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 8 } });
+  });
+});
