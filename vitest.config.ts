@@ -1,6 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-const AWS_TIMEOUT_MS = 300_000;
+const AWS_TIMEOUT_MS = 600_000;
+const onAws = {
+  globalSetup: ['test/support/embedded-aws.ts'],
+  testTimeout: AWS_TIMEOUT_MS,
+  hookTimeout: AWS_TIMEOUT_MS,
+};
+/** These look at, or change, what all on one embedded AWS share. */
+const ALONE = ['test/pipeline/{aws-errors,start}.test.ts'];
 
 export default defineConfig({
   test: {
@@ -17,14 +24,22 @@ export default defineConfig({
       },
       {
         test: {
+          ...onAws,
           name: 'aws',
           include: ['test/{local,pipeline}/**/*.test.ts'],
-          globalSetup: ['test/support/embedded-aws.ts'],
-          testTimeout: AWS_TIMEOUT_MS,
-          hookTimeout: AWS_TIMEOUT_MS,
-          // Two cores, and one embedded AWS for all.
-          fileParallelism: false,
+          exclude: ALONE,
+          // They share one embedded AWS, each with stacks of its own, and wait for it most of the time.
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...onAws,
+          name: 'aws-alone',
+          include: ALONE,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

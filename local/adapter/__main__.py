@@ -24,6 +24,7 @@ HOLES = (
     "lambda_errors",
     "lambda_interpreters",
     "lambda_actions",
+    "lambda_updates",
     "log_metrics",
     "map_history",
     "role_boundaries",

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudWatchClient, GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
 import { CreateAliasCommand, PublishVersionCommand, UpdateFunctionCodeCommand } from '@aws-sdk/client-lambda';
 import { describe, expect, it } from 'vitest';
@@ -80,6 +81,21 @@ def handler(event, context):
     }));
     expect(answer.failed).toBe(true);
     expect(JSON.stringify(answer.answer)).toContain('3.9');
+  });
+});
+
+describe('an update of a function', () => {
+  it('leaves the invocations alone that run already', async () => {
+    const source = (answer: string) =>
+      `import time\ndef handler(event, context):\n    time.sleep(event["seconds"])\n    return "${answer}"\n`;
+    await createFunction('updated', 'python3.11', source('before'));
+    expect((await invoke('updated', { seconds: 0 })).answer).toBe('before');
+    const running = invoke('updated', { seconds: 3 });
+    await sleep(1000);
+    const zip = writeZipWith([{ name: 'app.py', text: source('after') }]);
+    await lambda.send(new UpdateFunctionCodeCommand({ FunctionName: 'updated', ZipFile: zip }));
+    expect((await invoke('updated', { seconds: 0 })).answer).toBe('after');
+    expect(await running).toMatchObject({ failed: false, answer: 'before' });
   });
 });
 

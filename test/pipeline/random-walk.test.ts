@@ -193,7 +193,9 @@ class Walk {
       if (holder === undefined) return 'nobody';
       const alive = await sfn.send(new DescribeExecutionCommand({ executionArn: holder }));
       // The rule that brings a stopped release back has not come yet, or is at work.
-      return alive.status === 'SUCCEEDED' || alive.status === 'FAILED' ? holder : undefined;
+      if (alive.status !== 'SUCCEEDED' && alive.status !== 'FAILED') return undefined;
+      // It may have ended, and let go, since it was read.
+      return (await lockOwner(this.stack)) === holder ? holder : undefined;
     });
     expect(owner).toBe('nobody');
     const list = await records(this.stack);

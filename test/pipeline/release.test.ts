@@ -5,10 +5,10 @@ import {
   ListMetricsCommand,
 } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
-import { GetFunctionConfigurationCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { GetFunctionConfigurationCommand, ResourceNotFoundException } from '@aws-sdk/client-lambda';
 import { GetExecutionHistoryCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
-import { PROBE_PREFIX } from '../../core/release/probe.ts';
+import { PROBE_PREFIX, temporaryName } from '../../core/release/probe.ts';
 import { functionsOf } from '../../core/release/stack-resources.ts';
 import {
   describeStack,
@@ -76,8 +76,12 @@ describe('a release', () => {
   });
 
   it('leaves no probe behind', async () => {
-    const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
-    expect(Functions.filter(({ FunctionName }) => FunctionName?.startsWith(PROBE_PREFIX))).toEqual([]);
+    const id = (await records(STACK))[0]?.['sk']?.replace('release#', '') ?? '';
+    expect(id).not.toBe('');
+    const FunctionName = temporaryName(PROBE_PREFIX, { id }, 'Hello');
+    await expect(lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))).rejects.toThrow(
+      ResourceNotFoundException,
+    );
   });
 
   it('updates code and parameters, and goes on with the layer version that has not changed', async () => {

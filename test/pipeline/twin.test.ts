@@ -2,7 +2,8 @@ import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-
 import { ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { GetExecutionHistoryCommand } from '@aws-sdk/client-sfn';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { get, lambda, release, sfn, stateOf } from '../support/aws.ts';
+import { PROBE_PREFIX, TWIN_PREFIX, temporaryName } from '../../core/release/probe.ts';
+import { get, lambda, records, release, sfn, stateOf } from '../support/aws.ts';
 import { callWithoutPause } from '../support/client.ts';
 import { changed, projectZip } from '../support/project.ts';
 
@@ -15,14 +16,18 @@ async function states(arn: string): Promise<string[]> {
   return events.flatMap(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name ?? []);
 }
 
+/** What is left of the temporary functions of the stack's releases: names of functions and log groups. */
 async function temporary(): Promise<string[]> {
+  const ids = (await records(STACK)).map(({ sk = '' }) => sk.replace('release#', ''));
+  const names = ids.flatMap((id) =>
+    [PROBE_PREFIX, TWIN_PREFIX].map((prefix) => temporaryName(prefix, { id }, 'Hello')),
+  );
   const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
   const { logGroups = [] } = await new CloudWatchLogsClient().send(
     new DescribeLogGroupsCommand({ logGroupNamePrefix: '/aws/lambda/plimsoll-' }),
   );
-  return [...Functions.map(({ FunctionName }) => FunctionName), ...logGroups.map((one) => one.logGroupName)]
-    .filter((name) => name !== undefined)
-    .filter((name) => /plimsoll-(probe|twin)-/.test(name));
+  const there = [...Functions.map((one) => one.FunctionName), ...logGroups.map((one) => one.logGroupName)];
+  return there.flatMap((name) => (names.some((one) => name?.endsWith(one)) ? [name ?? ''] : []));
 }
 
 describe('a function without an alias', () => {
