@@ -24,6 +24,7 @@ import zipfile
 import yaml
 
 from adapter import buildspec
+from adapter.faults import due_in_build
 
 # What a host needs to reach package registries; a build image brings its own.
 HOST_VARIABLES = re.compile(r"^(HOME|PATH|TMPDIR|LANG|LC_ALL|PLIMSOLL_UV|(SSL|CURL|PIP|UV|NODE_EXTRA|REQUESTS)_\w+|(https?|no|all)_proxy)$", re.I)
@@ -180,6 +181,10 @@ def run_build(build, project):
     timer.daemon = True
     timer.start()
     try:
+        fault = due_in_build(project["name"], "codebuild:Build")
+        if fault:
+            end(build, fault["error"])
+            return
         folder = os.path.join(work, "src")
         os.mkdir(folder)
         environment = environment_of(build, project, folder)

@@ -8,6 +8,8 @@ import contextvars
 import json
 import time
 
+from adapter.faults import due_in_build
+
 ARN = "arn:aws:states:::codebuild:startBuild"
 POLL_SECONDS = 0.1
 
@@ -27,6 +29,9 @@ def pascal(value, key=None):
 def start_build(resource, arguments):
     from ministack.services import codebuild, stepfunctions
 
+    fault = due_in_build(arguments.get("ProjectName", ""), "codebuild:StartBuild")
+    if fault:
+        raise stepfunctions._ExecutionError(f"CodeBuild.{fault['error']}", "injected")
     status, _headers, body = codebuild._start_build(stepfunctions._pascal_to_camel(arguments))
     answer = json.loads(body)
     if status >= 400:

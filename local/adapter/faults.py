@@ -1,8 +1,11 @@
-"""Lets tests see what happens when AWS itself refuses: throttles, errors of a service, credentials that have expired.
+"""Lets tests see what happens when AWS itself refuses: throttles, errors of a service, credentials that have expired, builds
+that end otherwise than by their commands.
 
 PLIMSOLL_FAULTS names a file that need not be there: a JSON list of {"principal": part of the caller's ARN, "action": "service:Action"
 or "*", "error": code, "status": HTTP status, "times": n}. The first n calls of each such caller and action are answered with
-the error, before anything is done. What was answered so is added to the file's name with .log at its end, a line each.
+the error, before anything is done. Two more are asked for by name only, of a CodeBuild project: codebuild:StartBuild, as Step
+Functions starts it, and codebuild:Build, whose error is the status with which the build ends. What was answered so is added to
+the file's name with .log at its end, a line each.
 """
 
 import json
@@ -23,13 +26,13 @@ class Faults:
     def __init__(self):
         self.text, self.rules, self.done = "", [], {}
 
-    def due(self, principal, action):
+    def due(self, principal, action, any_action="*"):
         """The fault that this call is answered with, or None."""
         text = FILE.read_text(encoding="utf-8") if FILE.is_file() else ""
         if text != self.text:
             self.text, self.rules, self.done = text, json.loads(text or "[]"), {}
         for index, rule in enumerate(self.rules):
-            if rule["action"] not in ("*", action) or rule["principal"] not in principal:
+            if rule["action"] not in (any_action, action) or rule["principal"] not in principal:
                 continue
             caller = principal.split("/")[1] if "/" in principal else principal
             key = (index, caller, action)
@@ -41,17 +44,24 @@ class Faults:
         return None
 
 
+FAULTS = Faults()
+
+
+def due_in_build(project, action):
+    """The fault with which a build of this project does not begin, or ends, or None."""
+    return FAULTS.due(f"codebuild/{project}", action, any_action=None)
+
+
 def install():
     from ministack.core import iam_actions, iam_evaluator
     from ministack.core.responses import get_account_id
 
-    faults = Faults()
     enforce, refuse = iam_evaluator.enforce, iam_actions.access_denied_response
 
     def enforce_unless_due(access_key_id, iam_action, *more, **named):
         if FILE.is_file():
             credential = iam_evaluator.resolve_credential(access_key_id or "", get_account_id())
-            fault = faults.due(getattr(credential, "principal_arn", ""), iam_action)
+            fault = FAULTS.due(getattr(credential, "principal_arn", ""), iam_action)
             if fault:
                 principal = Injected("injected")
                 principal.fault = fault

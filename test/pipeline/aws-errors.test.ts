@@ -121,6 +121,49 @@ describe('AWS itself refuses', () => {
   });
 });
 
+describe('a build', () => {
+  const build = (project: string, action: string, error: string, times = 1000): Fault => ({
+    principal: project,
+    action: `codebuild:${action}`,
+    error,
+    status: 400,
+    times,
+  });
+
+  it.each([
+    ['has no time left', 'Resolve', 'TIMED_OUT'],
+    ['cannot be carried out', 'Optimise', 'FAULT'],
+    ['is stopped by somebody', 'Layer', 'STOPPED'],
+    ['is not carried out', 'Functions', 'FAULT'],
+  ])(
+    'that %s: %s ends %s, the release says so, and the stack is as before',
+    async (_what, project_, status) => {
+      const before = await stateOf(STACK);
+      // Whatever it builds is new.
+      const files = { 'functions/hello/note.txt': project_ };
+      const { result, answered } = await withFaults([build(project_, 'Build', status)], async () =>
+        release(STACK, await project(9, `1.${project_ === 'Layer' ? 11 : 16}.0`, files)),
+      );
+      expect(answered).toHaveLength(1);
+      expect(result.error, result.message).toBe('BuildFailedError');
+      expect(result.message).toContain(`ended ${status}; its log says why`);
+      expect(await stateOf(STACK)).toEqual(before);
+    },
+  );
+
+  it('that CodeBuild does not take yet is started again', async () => {
+    const faults = [
+      build('Resolve', 'StartBuild', 'ThrottlingException', 1),
+      build('Optimise', 'StartBuild', 'AccountLimitExceededException', 1),
+    ];
+    const { result, answered } = await withFaults(faults, async () =>
+      release(STACK, await project(8, '1.16.0', { 'functions/hello/note.txt': 'again' })),
+    );
+    expect(result.status, result.message).toBe('SUCCEEDED');
+    expect(answered).toHaveLength(2);
+  });
+});
+
 describe('the way back itself fails', () => {
   // Three attempts of the SDK are one of the state.
   const restoreFails = (times: number, error: Pick<Fault, 'error' | 'status'>): Fault => ({
@@ -150,7 +193,7 @@ describe('the way back itself fails', () => {
     );
     expect(result.error, result.message).toBe('SmokeTestFailedError');
     expect((await outcomes()).at(-1)).toBe('ROLLBACK_FAILED');
-    expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 3 } });
+    expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 8 } });
     expect(await lockOwner(STACK)).toBeDefined();
     const refused = await release(STACK, await project(8, '1.16.0'));
     expect(refused.error).toBe('StackLockedError');

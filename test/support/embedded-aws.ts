@@ -23,7 +23,7 @@ process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 
 /** One fresh embedded AWS, with the pipeline in it and IAM enforced, for all tests that need one. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = join(STATE, 'test-aws');
+  const folder = join(STATE, `test-${project.name}`);
   rmSync(folder, { recursive: true, force: true });
   // Neither builds nor functions may see what this machine keeps in its environment.
   process.env['PLIMSOLL_TEST_SECRET'] = 'secret';
