@@ -3,7 +3,7 @@ import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { failureMessage, failureSchema, outcomeSchema } from '../core/release/record.ts';
-import { releaseSchema } from '../core/release/release.ts';
+import { keys, releaseSchema } from '../core/release/release.ts';
 import { releaseKey } from '../core/release/table.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { StackLock } from './lib/stack-lock.ts';
@@ -15,6 +15,8 @@ const inputSchema = z.object({
   failure: failureSchema.nullish(),
   /** Why the stack could not be brought back. */
   rollbackFailure: failureSchema.nullish(),
+  /** null where it did not come that far. */
+  snapshot: z.object({ sha256: z.string().optional() }).nullish(),
   /** Bytes of the whole, unzipped and zipped, where it came that far. */
   sizes: z.object({ total: z.int(), zipped: z.int() }).nullish(),
 });
@@ -41,7 +43,7 @@ export async function recordRelease(
   input: z.output<typeof inputSchema>,
   { dynamodb, table, lock }: Clients,
 ): Promise<Output> {
-  const { release, outcome, execution, failure, rollbackFailure, sizes } = input;
+  const { release, outcome, execution, failure, rollbackFailure, sizes, snapshot } = input;
   const ms = Date.now() - Date.parse(release.startedAt);
   const message = failure ? failureMessage(failure) : '';
   await dynamodb.send(
@@ -53,6 +55,9 @@ export async function recordRelease(
         execution: { S: execution },
         source: { S: JSON.stringify(release.source) },
         parameters: { S: JSON.stringify(release.parameters) },
+        ...(snapshot?.sha256
+          ? { snapshot: { S: keys.snapshot(release) }, snapshotSha256: { S: snapshot.sha256 } }
+          : {}),
         startedAt: { S: release.startedAt },
         ms: { N: String(ms) },
         ...(sizes ? { bytes: { N: String(sizes.total) }, zipped: { N: String(sizes.zipped) } } : {}),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   ChangeSetType,
   CloudFormationClient,
@@ -11,7 +12,6 @@ import {
   DashboardNotFoundError,
   DeleteAlarmsCommand,
   DeleteDashboardsCommand,
-  DescribeAlarmsCommand,
 } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
@@ -22,14 +22,14 @@ import { buildPlanSchema } from '../core/release/build-plan.ts';
 import { alarmNames, dashboardName } from '../core/release/observability.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { isBusy, restoreStep, type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
-import { functionsOf } from '../core/release/stack-resources.ts';
 import { releaseKey } from '../core/release/table.ts';
+import { existingAlarms, inParts } from './lib/alarms.ts';
 import { restoreAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { createSet, executeSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { type Patience, poll } from './lib/poll.ts';
-import { describeStack, failureReasons, stackNow, stackResources } from './lib/stack.ts';
+import { describeStack, failureReasons, stackNow } from './lib/stack.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
@@ -97,6 +97,9 @@ async function redeploy(
   { cloudformation, bucket, roleArn, region }: Clients,
 ) {
   const set = { stackName: release.stackName, name: `plimsoll-restore-${release.id}` };
+  const text = await bucket.readText(snapshot.templateKey ?? '');
+  if (createHash('sha256').update(text).digest('hex') !== snapshot.templateSha256)
+    stuck(release, 'changed', `somebody has changed the snapshot of its template, ${snapshot.templateKey}`);
   await createSet(cloudformation, {
     ...set,
     type: ChangeSetType.UPDATE,
@@ -114,20 +117,16 @@ async function redeploy(
   await executeSet(cloudformation, set);
 }
 
-/** Alarms of functions that are not there any more, and the dashboard of a stack that is gone. */
+/** Alarms that were not there before, and the dashboard of a stack that is gone. */
 async function dropObservers(release: Release, snapshot: Snapshot, clients: Clients): Promise<void> {
-  const { cloudformation, cloudwatch, bucket } = clients;
+  const { cloudwatch, bucket } = clients;
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
-  const left = snapshot.existed
-    ? functionsOf(await stackResources(cloudformation, release.stackName))
-    : new Map();
-  const gone = plan.functions.map(({ logicalId }) => logicalId).filter((id) => !left.has(id));
-  const names = alarmNames(release.stackName, gone);
-  if (names.length > 0) {
-    const { MetricAlarms = [] } = await cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: names }));
-    const existing = MetricAlarms.flatMap(({ AlarmName }) => AlarmName ?? []);
-    if (existing.length > 0) await cloudwatch.send(new DeleteAlarmsCommand({ AlarmNames: existing }));
-  }
+  const names = alarmNames(
+    release.stackName,
+    plan.functions.map(({ logicalId }) => logicalId),
+  ).filter((name) => !snapshot.alarms.includes(name));
+  for (const AlarmNames of inParts(await existingAlarms(cloudwatch, names)))
+    await cloudwatch.send(new DeleteAlarmsCommand({ AlarmNames }));
   if (snapshot.existed) return;
   const dashboard = { DashboardNames: [dashboardName(release.stackName)] };
   await cloudwatch.send(new DeleteDashboardsCommand(dashboard)).catch((error: unknown) => {

@@ -1,9 +1,15 @@
-import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation';
-import { LambdaClient } from '@aws-sdk/client-lambda';
+import { createHash } from 'node:crypto';
+import { CloudFormationClient, GetTemplateCommand, type TemplateStage } from '@aws-sdk/client-cloudformation';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { keys, releaseSchema } from '../core/release/release.ts';
-import type { Snapshot } from '../core/release/snapshot.ts';
+import { alarmNames } from '../core/release/observability.ts';
+import { keys, type Release, releaseSchema } from '../core/release/release.ts';
+import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
+import { functionsOf } from '../core/release/stack-resources.ts';
+import { existingAlarms } from './lib/alarms.ts';
 import { liveAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
@@ -13,51 +19,98 @@ const inputSchema = z.object({ release: releaseSchema });
 
 interface Clients {
   cloudformation: CloudFormationClient;
+  cloudwatch: CloudWatchClient;
   lambda: LambdaClient;
+  logs: CloudWatchLogsClient;
   bucket: ArtifactBucket;
 }
 
 /** What CloudFormation shows of a NoEcho parameter: docs.aws.amazon.com, "Parameters section structure". */
 const NO_ECHO = '****';
 
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
 /** Keeps what is needed to come back to the stack as it runs now. */
 export async function snapshot(
   { release }: z.output<typeof inputSchema>,
-  { cloudformation, lambda, bucket }: Clients,
+  clients: Clients,
 ): Promise<Snapshot> {
+  const { cloudformation, lambda, bucket } = clients;
   // It lies in the bucket, too: when this execution is stopped, another one brings the stack back.
   const keep = async (result: Snapshot): Promise<Snapshot> => {
-    await bucket.write(keys.snapshot(release), JSON.stringify(result));
-    return result;
+    const text = JSON.stringify(result);
+    await bucket.write(keys.snapshot(release), text);
+    return { ...result, sha256: sha256(text) };
   };
   const stack = await describeStack(cloudformation, release.stackName);
   const now = stackNow(stack);
   if (!stack || !now || now.status === 'REVIEW_IN_PROGRESS')
-    return keep({ existed: false, parameters: [], tags: [], aliases: [] });
-  const { TemplateBody = '' } = await cloudformation.send(
-    new GetTemplateCommand({ StackName: release.stackName, TemplateStage: 'Original' }),
-  );
+    return keep(snapshotSchema.parse({ existed: false }));
+  const template = await templateOf(cloudformation, release, 'Original');
   const templateKey = keys.snapshotTemplate(release);
-  await bucket.write(templateKey, TemplateBody);
-  const result: Snapshot = {
+  const processedKey = keys.snapshotProcessed(release);
+  await bucket.write(templateKey, template);
+  await bucket.write(processedKey, await templateOf(cloudformation, release, 'Processed'));
+  const resources = await stackResources(cloudformation, release.stackName);
+  const functions = functionsOf(resources);
+  return keep({
     existed: true,
     status: now.status,
     changedAt: now.changedAt,
     templateKey,
+    templateSha256: sha256(template),
+    processedKey,
+    capabilities: stack.Capabilities ?? [],
     parameters: (stack.Parameters ?? []).map(({ ParameterKey: key = '', ParameterValue: value }) => ({
       key,
       ...(value === undefined || value === NO_ECHO ? {} : { value }),
     })),
     tags: (stack.Tags ?? []).map(({ Key = '', Value = '' }) => ({ Key, Value })),
-    aliases: await liveAliases(await stackResources(cloudformation, release.stackName), lambda),
+    aliases: await liveAliases(resources, lambda),
+    functions: await Promise.all(
+      [...functions].map(([logicalId, name]) => liveFunction(logicalId, name, clients)),
+    ),
+    alarms: await existingAlarms(clients.cloudwatch, alarmNames(release.stackName, [...functions.keys()])),
+  });
+}
+
+async function templateOf(
+  cloudformation: CloudFormationClient,
+  { stackName }: Release,
+  TemplateStage: TemplateStage,
+): Promise<string> {
+  const { TemplateBody = '' } = await cloudformation.send(
+    new GetTemplateCommand({ StackName: stackName, TemplateStage }),
+  );
+  return TemplateBody;
+}
+
+async function liveFunction(
+  logicalId: string,
+  name: string,
+  { lambda, logs }: Clients,
+): Promise<Snapshot['functions'][number]> {
+  const { Layers = [] } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }));
+  const { logGroups = [] } = await logs.send(
+    new DescribeLogGroupsCommand({ logGroupNamePrefix: `/aws/lambda/${name}` }),
+  );
+  const retentionDays = logGroups.find(
+    ({ logGroupName }) => logGroupName === `/aws/lambda/${name}`,
+  )?.retentionInDays;
+  return {
+    logicalId,
+    name,
+    layers: Layers.flatMap(({ Arn }) => Arn ?? []),
+    ...(retentionDays === undefined ? {} : { retentionDays }),
   };
-  return keep(result);
 }
 
 export const handler = lambdaHandler('Snapshot', inputSchema, (input) =>
   snapshot(input, {
     cloudformation: new CloudFormationClient(),
+    cloudwatch: new CloudWatchClient(),
     lambda: new LambdaClient(),
+    logs: new CloudWatchLogsClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
   }),
 );

@@ -6,6 +6,7 @@ import { buildPlanSchema } from '../core/release/build-plan.ts';
 import { heldSchema } from '../core/release/hold.ts';
 import { alarmNames } from '../core/release/observability.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
+import { inParts } from './lib/alarms.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 
@@ -20,9 +21,6 @@ interface Clients {
   cloudwatch: CloudWatchClient;
   bucket: ArtifactBucket;
 }
-
-/** DescribeAlarms takes so many names at once (CloudWatch API reference). */
-const NAMES_AT_ONCE = 100;
 
 /**
  * Looks at the alarms while traffic goes over: those of the functions, and those that plimsoll.yaml names. One that has been
@@ -40,8 +38,8 @@ export async function watchAlarms(
   );
   const names = [...new Set([...own, ...traffic.alarms])];
   const red: string[] = [];
-  for (let start = 0; start < names.length; start += NAMES_AT_ONCE) {
-    const query = { AlarmNames: names.slice(start, start + NAMES_AT_ONCE), StateValue: StateValue.ALARM };
+  for (const AlarmNames of inParts(names)) {
+    const query = { AlarmNames, StateValue: StateValue.ALARM };
     for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
       { client: cloudwatch },
       query,

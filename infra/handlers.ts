@@ -107,6 +107,17 @@ export class Handlers extends Construct {
       { actions: ['lambda:GetLayerVersion'], resources: [own('lambda', 'layer:*')], wildcard: ANY_STACK },
     ];
 
+    const describeAlarms: Permission = {
+      actions: ['cloudwatch:DescribeAlarms'],
+      resources: [own('cloudwatch', 'alarm:*')],
+      wildcard: ANY_STACK,
+    };
+    const describeLogGroups: Permission = {
+      actions: ['logs:DescribeLogGroups'],
+      resources: [own('logs', 'log-group:*')],
+      wildcard: 'DescribeLogGroups takes no narrower resource.',
+    };
+
     const definitions: Record<string, HandlerFunctionProps> = {
       Prerequisites: {
         file: 'prerequisites',
@@ -151,7 +162,9 @@ export class Handlers extends Construct {
         environment: bucket,
         permissions: [
           onStacks('DescribeStacks', 'GetTemplate', 'ListStackResources'),
-          onFunctions('GetAlias'),
+          onFunctions('GetAlias', 'GetFunctionConfiguration'),
+          describeAlarms,
+          describeLogGroups,
           write,
         ],
       },
@@ -265,14 +278,7 @@ export class Handlers extends Construct {
       WatchAlarms: {
         file: 'watch-alarms',
         environment: bucket,
-        permissions: [
-          ...read('releases'),
-          {
-            actions: ['cloudwatch:DescribeAlarms'],
-            resources: [own('cloudwatch', 'alarm:*')],
-            wildcard: ANY_STACK,
-          },
-        ],
+        permissions: [...read('releases'), describeAlarms],
       },
       Observe: {
         file: 'observe',
@@ -314,7 +320,6 @@ export class Handlers extends Construct {
           onStacks(
             'DescribeStacks',
             'DescribeStackEvents',
-            'ListStackResources',
             'GetTemplate',
             'CreateChangeSet',
             'DescribeChangeSet',

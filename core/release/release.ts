@@ -87,6 +87,8 @@ export const keys = {
   snapshotTemplate: (release: Pick<Release, 'id' | 'stackName'>) =>
     `${keys.folder(release)}/snapshot-template`,
   validated: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/validated.json`,
+  snapshotProcessed: (release: Pick<Release, 'id' | 'stackName'>) =>
+    `${keys.folder(release)}/snapshot-processed`,
   sizes: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/sizes.json`,
   failure: (release: Pick<Release, 'id' | 'stackName'>, step: string) =>
     `${keys.folder(release)}/failures/${step}.json`,

@@ -11,6 +11,16 @@ const liveAliasSchema = z.object({
 });
 export type LiveAlias = z.infer<typeof liveAliasSchema>;
 
+/** A function as it is now: where its layers and its logs are. */
+const liveFunctionSchema = z.object({
+  logicalId: z.string(),
+  name: z.string(),
+  /** ARNs of layer versions. */
+  layers: z.array(z.string()),
+  /** How long its logs are kept, in days; missing: for ever, or it has none. */
+  retentionDays: z.int().optional(),
+});
+
 /** What is needed to bring a stack back to the state before a release. */
 export const snapshotSchema = z.object({
   /** False before a first deployment: going back means that there is no stack. */
@@ -18,12 +28,21 @@ export const snapshotSchema = z.object({
   status: z.string().optional(),
   /** ISO time of the stack's last change: it is the same as long as nothing was deployed. */
   changedAt: z.string().optional(),
-  /** Key of the template as it was written. */
+  /** Key of the template as it was written, and the SHA-256 of its text, hexadecimal. */
   templateKey: z.string().optional(),
+  templateSha256: z.string().optional(),
+  /** Key of the template as CloudFormation has deployed it, its transforms expanded. */
+  processedKey: z.string().optional(),
+  capabilities: z.array(z.string()).default([]),
   /** Values as they were; missing where the parameter is NoEcho, whose value CloudFormation alone knows. */
   parameters: z.array(z.object({ key: z.string(), value: z.string().optional() })).default([]),
   tags: z.array(z.object({ Key: z.string(), Value: z.string() })).default([]),
   aliases: z.array(liveAliasSchema).default([]),
+  functions: z.array(liveFunctionSchema).default([]),
+  /** Names of the alarms on its functions. */
+  alarms: z.array(z.string()).default([]),
+  /** Of the snapshot as it lies in the artifact bucket, hexadecimal. */
+  sha256: z.string().optional(),
 });
 
 export type Snapshot = z.infer<typeof snapshotSchema>;

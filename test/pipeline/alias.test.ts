@@ -1,6 +1,6 @@
 import { CloudWatchClient, PutMetricAlarmCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
 import { GetAliasCommand, ListVersionsByFunctionCommand } from '@aws-sdk/client-lambda';
-import { GetExecutionHistoryCommand } from '@aws-sdk/client-sfn';
+import { GetExecutionHistoryCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functionsOf } from '../../core/release/stack-resources.ts';
 import {
@@ -8,6 +8,7 @@ import {
   ended,
   get,
   lambda,
+  lockOwner,
   release,
   resourcesOf,
   sfn,
@@ -30,13 +31,14 @@ function project(version: number, more: Files = {}): Promise<Buffer> {
   });
 }
 
-const functionName = async () => functionsOf(await resourcesOf(STACK)).get('Hello') ?? '';
-async function alias(): Promise<{ version: string; weights: Record<string, number> }> {
+const functionName = async (stack = STACK) => functionsOf(await resourcesOf(stack)).get('Hello') ?? '';
+async function aliasOf(stack: string): Promise<{ version: string; weights: Record<string, number> }> {
   const { FunctionVersion = '', RoutingConfig } = await lambda.send(
-    new GetAliasCommand({ FunctionName: await functionName(), Name: 'live' }),
+    new GetAliasCommand({ FunctionName: await functionName(stack), Name: 'live' }),
   );
   return { version: FunctionVersion, weights: RoutingConfig?.AdditionalVersionWeights ?? {} };
 }
+const alias = () => aliasOf(STACK);
 async function versions(): Promise<string[]> {
   const { Versions = [] } = await lambda.send(
     new ListVersionsByFunctionCommand({ FunctionName: await functionName() }),
@@ -189,6 +191,32 @@ describe('a function behind an alias', () => {
     expect((await alias()).weights).toEqual({});
     expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 6 } });
   });
+});
+
+describe('a release with held aliases that a human stops', () => {
+  const stack = 'aliased-stopped';
+
+  it.each(['SmokeTestHeld', 'ShiftTraffic', 'SmokeTest'])(
+    'in %s is brought back: alias, stack and answers are as before',
+    async (state) => {
+      const first = await release(stack, await project(1));
+      expect(first.status, first.message).toBe('SUCCEEDED');
+      const before = [await stateOf(stack), await aliasOf(stack)];
+      const arn = await start({
+        source: await upload(`uploads/${stack}.zip`, await project(2)),
+        stackName: stack,
+      });
+      await until(`${arn} to be in ${state}`, async () =>
+        (await entered(arn)).includes(state) ? true : undefined,
+      );
+      await sfn.send(new StopExecutionCommand({ executionArn: arn }));
+      await until('the lock to be free', async () =>
+        (await lockOwner(stack)) === undefined ? true : undefined,
+      );
+      expect([await stateOf(stack), await aliasOf(stack)]).toEqual(before);
+      expect(await get(stack, '/hello')).toMatchObject({ status: 200, body: { version: 1 } });
+    },
+  );
 });
 
 describe('a template that cannot be held', () => {

@@ -1,5 +1,20 @@
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { get, lockOwner, records, release, stateOf } from '../support/aws.ts';
+import {
+  ended,
+  entered,
+  get,
+  lockedRelease,
+  lockOwner,
+  pipeline,
+  readArtifact,
+  records,
+  release,
+  s3,
+  start,
+  stateOf,
+  upload,
+} from '../support/aws.ts';
 import { EXPIRED, type Fault, THROTTLE, UNAVAILABLE, withFaults } from '../support/faults.ts';
 import { changed, type Files, projectZip } from '../support/project.ts';
 
@@ -161,6 +176,57 @@ describe('a build', () => {
     );
     expect(result.status, result.message).toBe('SUCCEEDED');
     expect(answered).toHaveLength(2);
+  });
+});
+
+describe('somebody overwrites', () => {
+  /** Does something once an execution has come to a state, which goes on a little later. */
+  async function whileIn(state: string, action: string, zip: Buffer, act: (id: string) => Promise<void>) {
+    // Three attempts of the SDK are one of the state; the next one is seconds away.
+    const slow: Fault = { principal: on(state), action, ...UNAVAILABLE, times: 9 };
+    return withFaults([slow], async () => {
+      const source = await upload(`uploads/${STACK}.zip`, zip);
+      const arn = await start({ source, stackName: STACK });
+      await entered(arn, state);
+      await act(await lockedRelease(STACK));
+      return ended(arn);
+    });
+  }
+  const overwrite = async (Key: string, Body: string) => {
+    const { VersionId } = await s3.send(new PutObjectCommand({ Bucket: pipeline.ArtifactBucket, Key, Body }));
+    return { Key, VersionId };
+  };
+
+  it('a validated artifact: what was validated is deployed all the same', async () => {
+    const zip = await project(8, '1.16.0', { 'functions/hello/note.txt': 'overwritten' });
+    const bad: { Key: string; VersionId: string | undefined }[] = [];
+    const { result } = await whileIn('Snapshot', 'cloudformation:GetTemplate', zip, async (id) => {
+      const validated = JSON.parse(await readArtifact(`releases/${STACK}/${id}/validated.json`)) as object;
+      for (const key of Object.keys(validated)) bad.push(await overwrite(key, 'other'));
+    });
+    expect(result.status, result.message).toBe('SUCCEEDED');
+    expect(bad).toHaveLength(2);
+    // The next release would use what lies there now, and sees that it is not what was built.
+    const next = await release(
+      STACK,
+      await project(8, '1.16.0', { 'functions/hello/note.txt': 'overwritten' }),
+    );
+    expect(next.error).toBe('UnsafeArchiveError');
+    for (const one of bad)
+      await s3.send(new DeleteObjectCommand({ Bucket: pipeline.ArtifactBucket, ...one }));
+    expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 8 } });
+  });
+
+  it('the snapshot of the template: it is not put in the place of what runs', async () => {
+    const zip = await project(8, '1.16.0', failing);
+    const { result } = await whileIn('CreateChangeSet', 'cloudformation:DescribeStacks', zip, async (id) => {
+      await overwrite(`releases/${STACK}/${id}/snapshot-template`, '{"Resources": {}}');
+    });
+    expect(result.error, result.message).toBe('SmokeTestFailedError');
+    expect((await outcomes()).at(-1)).toBe('ROLLBACK_FAILED');
+    expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 8 } });
+    const mended = await release(STACK, await project(8, '1.16.0'), { unlock: true });
+    expect(mended.status, mended.message).toBe('SUCCEEDED');
   });
 });
 

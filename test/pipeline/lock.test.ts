@@ -111,6 +111,7 @@ describe('a release that a human stops', () => {
     'Snapshot',
     'DeployLayers',
     'ProbeImports',
+    'SmokeTestTwins',
     'CreateChangeSet',
     'ExecuteChangeSet',
     'AwaitStack',

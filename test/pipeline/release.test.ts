@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   CloudWatchClient,
   DescribeAlarmsCommand,
@@ -52,7 +53,11 @@ describe('a release', () => {
       bomFormat: 'CycloneDX',
       components: [{ purl: 'pkg:pypi/six@1.16.0', licenses: expect.any(Array) }],
     });
-    expect(await records(STACK)).toMatchObject([{ outcome: 'RELEASED', execution: end.arn }]);
+    const [record] = await records(STACK);
+    expect(record).toMatchObject({ outcome: 'RELEASED', execution: end.arn });
+    const taken = await readArtifact(record?.['snapshot'] ?? '');
+    expect(createHash('sha256').update(taken).digest('hex')).toBe(record?.['snapshotSha256']);
+    expect(JSON.parse(taken)).toMatchObject({ existed: false });
     const cloudwatch = new CloudWatchClient();
     const { MetricAlarms = [] } = await cloudwatch.send(
       new DescribeAlarmsCommand({ AlarmNamePrefix: `${STACK}-Hello-` }),
@@ -94,6 +99,17 @@ describe('a release', () => {
     const end = await release(STACK, zip, { parameters: { Greeting: 'hi' } });
     expect(end.error, end.message).toBe('');
     expect(await get(STACK, '/hello')).toEqual({ status: 200, body: { text: 'hi you', version: 2 } });
+    const key = (await records(STACK)).at(-1)?.['snapshot'] ?? '';
+    expect(JSON.parse(await readArtifact(key))).toMatchObject({
+      existed: true,
+      capabilities: expect.any(Array),
+      functions: [{ logicalId: 'Hello', layers: before, retentionDays: 30 }],
+      alarms: expect.arrayContaining([`${STACK}-Hello-errors`]),
+      parameters: [{ key: 'Greeting', value: 'hello' }],
+    });
+    expect(JSON.parse(await readArtifact(key.replace('snapshot.json', 'snapshot-processed')))).toHaveProperty(
+      'Resources',
+    );
     expect(await layersOf()).toEqual(before);
   });
 

@@ -172,6 +172,14 @@ export async function lockOwner(stackName: string): Promise<string | undefined> 
   return Item?.['owner']?.S;
 }
 
+/** Id of the release that has locked a stack. */
+export async function lockedRelease(stackName: string): Promise<string> {
+  const { Item } = await dynamodb.send(
+    new GetItemCommand({ TableName: pipeline.ReleasesTable, Key: lockKey(stackName), ConsistentRead: true }),
+  );
+  return (JSON.parse(Item?.['release']?.S ?? '{}') as { id?: string }).id ?? '';
+}
+
 /** Says in the lock of a stack that it could not be brought back. */
 export async function markStuck(stackName: string, lock: Record<string, string>): Promise<void> {
   const values = Object.entries(lock).map(([name, value]) => [name, { S: value }] as const);

@@ -63,6 +63,7 @@ describe('the errors in a log', () => {
 });
 
 describe('the way back to a snapshot', () => {
+  const nothing = { capabilities: [], aliases: [], functions: [], alarms: [] };
   const before: Snapshot = {
     existed: true,
     status: 'CREATE_COMPLETE',
@@ -70,9 +71,9 @@ describe('the way back to a snapshot', () => {
     templateKey: 'k',
     parameters: [],
     tags: [],
-    aliases: [],
+    ...nothing,
   };
-  const none: Snapshot = { existed: false, parameters: [], tags: [], aliases: [] };
+  const none: Snapshot = { existed: false, parameters: [], tags: [], ...nothing };
   it.each([
     [undefined, { status: 'UPDATE_COMPLETE', changedAt: 't1' }, 'nothing'],
     [before, { status: 'CREATE_COMPLETE', changedAt: 't0' }, 'nothing'],

@@ -1,0 +1,25 @@
+import { type CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
+
+/** DescribeAlarms takes so many names at once (CloudWatch API reference). */
+export const NAMES_AT_ONCE = 100;
+
+/** Lists in parts that DescribeAlarms and DeleteAlarms take. */
+export const inParts = (names: readonly string[]): string[][] =>
+  Array.from({ length: Math.ceil(names.length / NAMES_AT_ONCE) }, (_, index) =>
+    names.slice(index * NAMES_AT_ONCE, (index + 1) * NAMES_AT_ONCE),
+  );
+
+/** Those of the names for which there is an alarm. */
+export async function existingAlarms(
+  cloudwatch: CloudWatchClient,
+  names: readonly string[],
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const part of inParts(names)) {
+    const { MetricAlarms = [] } = await cloudwatch.send(
+      new DescribeAlarmsCommand({ AlarmNames: part, MaxRecords: NAMES_AT_ONCE }),
+    );
+    found.push(...MetricAlarms.flatMap(({ AlarmName }) => AlarmName ?? []));
+  }
+  return found;
+}
