@@ -1,7 +1,8 @@
-import { Aws } from 'aws-cdk-lib';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Aws, Stack } from 'aws-cdk-lib';
+import { Effect, ManagedPolicy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { grant, type Permission } from './handler-function.ts';
+import type { Storage } from './storage.ts';
 
 const WHY =
   "The pipeline deploys stacks whose names, and so whose resources' names, it does not know beforehand.";
@@ -90,7 +91,11 @@ const PERMISSIONS: Permission[] = [
   {
     actions: ['iam:PassRole'],
     resources: [ANY_ROLE],
-    conditions: { StringEquals: { 'iam:PassedToService': 'lambda.amazonaws.com' } },
+    conditions: {
+      StringEquals: {
+        'iam:PassedToService': ['lambda.amazonaws.com', 'states.amazonaws.com', 'events.amazonaws.com'],
+      },
+    },
     wildcard: WHY,
   },
   {
@@ -196,17 +201,71 @@ const PERMISSIONS: Permission[] = [
     wildcard: WHY,
   },
   {
+    actions: [
+      'states:CreateStateMachine',
+      'states:UpdateStateMachine',
+      'states:DeleteStateMachine',
+      'states:DescribeStateMachine',
+      'states:TagResource',
+      'states:UntagResource',
+      'states:ListTagsForResource',
+    ],
+    resources: [own('states', 'stateMachine:*')],
+    wildcard: WHY,
+  },
+  {
+    actions: ['cloudwatch:PutMetricAlarm', 'cloudwatch:DeleteAlarms', 'cloudwatch:DescribeAlarms'],
+    resources: [own('cloudwatch', 'alarm:*')],
+    wildcard: WHY,
+  },
+  {
+    actions: ['ssm:PutParameter', 'ssm:DeleteParameter', 'ssm:GetParameters', 'ssm:AddTagsToResource'],
+    resources: [own('ssm', 'parameter/*')],
+    wildcard: WHY,
+  },
+  {
     actions: ['cloudformation:CreateChangeSet'],
     resources: [`arn:${Aws.PARTITION}:cloudformation:${Aws.REGION}:aws:transform/Serverless-2016-10-31`],
   },
 ];
+
+/** Services whose resources a template can name though it does not make them: by a policy, a permission, a trigger. */
+const NAMED = /^(dynamodb|events|iam|lambda|logs|s3|sns|sqs|states):/;
+
+/** Nothing that a template names may be of the pipeline itself. */
+function notThePipeline(stackName: string, storage: Storage): PolicyStatement {
+  const named = (service: string, type: string) => own(service, `${type}${stackName}-*`);
+  return new PolicyStatement({
+    effect: Effect.DENY,
+    actions: [
+      ...new Set(
+        [...PERMISSIONS, underBoundary('')]
+          .flatMap(({ actions }) => actions)
+          .filter((one) => NAMED.test(one)),
+      ),
+    ],
+    resources: [
+      storage.artifacts.bucketArn,
+      storage.sources.bucketArn,
+      storage.releases.tableArn,
+      named('events', 'rule/'),
+      named('lambda', 'function:'),
+      named('logs', 'log-group:'),
+      named('logs', 'log-group:/aws/lambda/'),
+      named('sns', ''),
+      named('sqs', ''),
+      named('states', 'stateMachine:'),
+      `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/${stackName}-*`,
+    ],
+  });
+}
 
 /** The role that CloudFormation deploys the users' stacks with. */
 export class CloudFormationRole extends Construct {
   readonly role: Role;
 
   /** @param boundary ARN of the permissions boundary of every role that it makes */
-  constructor(scope: Construct, id: string, artifactsArn: string, boundary: string) {
+  constructor(scope: Construct, id: string, storage: Storage, boundary: string) {
     super(scope, id);
     this.role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('cloudformation.amazonaws.com'),
@@ -214,9 +273,17 @@ export class CloudFormationRole extends Construct {
     });
     const artifacts: Permission = {
       actions: ['s3:GetObject', 's3:GetObjectVersion'],
-      resources: [`${artifactsArn}/functions/*`, `${artifactsArn}/releases/*`],
+      resources: [
+        storage.artifacts.arnForObjects('functions/*'),
+        storage.artifacts.arnForObjects('releases/*'),
+      ],
       wildcard: 'Artifacts and templates are found by their content hash.',
     };
     grant(this.role, [...PERMISSIONS, underBoundary(boundary), artifacts]);
+    new ManagedPolicy(this, 'NotThePipeline', {
+      description: 'Keeps what projects deploy off the pipeline itself',
+      roles: [this.role],
+      statements: [notThePipeline(Stack.of(this).stackName, storage)],
+    });
   }
 }

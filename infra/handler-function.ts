@@ -19,7 +19,7 @@ export interface Permission {
   /** Why a wildcard stands in one of the resources. @default there is none */
   wildcard?: string;
   /** IAM conditions. @default none */
-  conditions?: Record<string, Record<string, string>>;
+  conditions?: Record<string, Record<string, string | string[]>>;
 }
 
 export interface HandlerFunctionProps {

@@ -22,7 +22,7 @@ export class PipelineStack extends Stack {
       this.contextText('permissionsBoundary') ?? new Boundary(this, 'Boundary', this, storage).policyArn;
     const indexes = this.contextText('indexes')?.split(',') ?? [];
     const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [] };
-    const { role } = new CloudFormationRole(this, 'CloudFormation', storage.artifacts.bucketArn, boundary);
+    const { role } = new CloudFormationRole(this, 'CloudFormation', storage, boundary);
     const builds = new Builds(this, 'Builds', storage, rights, indexes);
     const handlers = new Handlers(this, 'Handlers', { storage, topic, cloudFormationRole: role });
     const { machine } = new DeployMachine(this, 'Deploy', { storage, builds, handlers, topic });

@@ -5,7 +5,7 @@ import { isObject, resolve, resolveText, type Scope } from './intrinsics.ts';
 import { parseTemplate } from './yaml.ts';
 
 export const SERVERLESS_LAYER = 'AWS::Serverless::LayerVersion';
-const SAM_TRANSFORM = 'AWS::Serverless-2016-10-31';
+export const SAM_TRANSFORM = 'AWS::Serverless-2016-10-31';
 export const SERVERLESS_FUNCTION = 'AWS::Serverless::Function';
 
 /** Lambda's name of a processor, and the name that its layers and zips carry. */

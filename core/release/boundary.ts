@@ -1,5 +1,6 @@
 import { UnsupportedProjectError } from '../errors.ts';
 import { isObject, resolveText, type Scope } from '../project/intrinsics.ts';
+import { SAM_TRANSFORM } from '../project/template.ts';
 
 /**
  * What a project's template may not do: give its roles more than the pipeline's permissions boundary allows, or its
@@ -11,8 +12,6 @@ type Template = Readonly<Record<string, unknown>>;
 const ROLE = 'AWS::IAM::Role';
 /** For these SAM makes a role, unless they name one. */
 const WITH_ROLE = ['AWS::Serverless::Function', 'AWS::Serverless::StateMachine'];
-/** Types with a property Role that AWS acts with. */
-const ACTING = [...WITH_ROLE, 'AWS::Lambda::Function'];
 
 export interface Rights {
   /** ARN of the permissions boundary of all roles. */
@@ -47,30 +46,69 @@ function isTrusted(node: unknown, template: Template, { roles }: Rights, scope: 
 
 const isNothing = (node: unknown) => isObject(node) && node['Ref'] === 'AWS::NoValue';
 
+/** A property by which something acts with a role: Role, RoleArn, ExecutionRoleArn, ServiceRoleARN. */
+const ROLE_KEY = /^(Role|\w*Role(Arn|ARN))$/;
+
+/** Every property of a resource that names a role, at whatever depth, with its path. */
+function rolesIn(node: unknown, path: string): { path: string; role: unknown }[] {
+  if (Array.isArray(node)) return node.flatMap((item, index) => rolesIn(item, `${path}[${index}]`));
+  return Object.entries(object(node)).flatMap(([key, value]) =>
+    ROLE_KEY.test(key) ? [{ path: `${path}.${key}`, role: value }] : rolesIn(value, `${path}.${key}`),
+  );
+}
+
+/** Where a macro stands that would change the template after it was looked at. */
+function macroIn(node: unknown, path: string): string | undefined {
+  if (Array.isArray(node)) return node.map((item, index) => macroIn(item, `${path}[${index}]`)).find(Boolean);
+  return Object.entries(object(node))
+    .map(([key, value]) =>
+      key === 'Fn::Transform' || key.startsWith('Fn::ForEach')
+        ? `${path}.${key}`
+        : macroIn(value, `${path}.${key}`),
+    )
+    .find(Boolean);
+}
+
+/** What brings templates of its own, which nobody has looked at. */
+const NESTED = ['AWS::CloudFormation::Stack', 'AWS::Serverless::Application'];
+
 /**
- * Refuses a template that asks for rights which no project gets here.
+ * Refuses a template that asks for rights which no project gets here, or of which nobody can say what it asks for.
  * @param file name of the template, for people
  * @throws UnsupportedProjectError naming the resource, what it asks for and what to do
  */
 export function refuseForeignRights(file: string, template: Template, rights: Rights, scope: Scope): void {
-  const check = (where: string, properties: Record<string, unknown>) => {
-    const { Role, PermissionsBoundary } = properties;
-    if (Role !== undefined && !isTrusted(Role, template, rights, scope))
-      throw new UnsupportedProjectError(
-        `${file}: ${where}.Role: ${JSON.stringify(Role)} is no role of this template; leave Role out and name its Policies, or deploy the pipeline with -c roles=ARN`,
-      );
-    if (PermissionsBoundary !== undefined && resolveText(PermissionsBoundary, scope) !== rights.boundary)
-      throw new UnsupportedProjectError(
-        `${file}: ${where}.PermissionsBoundary: ${JSON.stringify(PermissionsBoundary)}; every role gets the pipeline's own, so leave it out, or deploy the pipeline with -c permissionsBoundary=ARN`,
+  const refuse = (problem: string): never => {
+    throw new UnsupportedProjectError(`${file}: ${problem}`);
+  };
+  const transforms = [template['Transform'] ?? SAM_TRANSFORM].flat();
+  const macro = transforms.some((one) => one !== SAM_TRANSFORM)
+    ? `Transform ${JSON.stringify(template['Transform'])}`
+    : macroIn(template, 'template');
+  if (macro !== undefined)
+    refuse(
+      `${macro}: only ${SAM_TRANSFORM} is expanded here, so that nothing comes in which nobody has looked at; write out what it makes, and leave it out`,
+    );
+  const check = (where: string, properties: unknown) => {
+    for (const { path, role } of rolesIn(properties, where))
+      if (!isNothing(role) && !isTrusted(role, template, rights, scope))
+        refuse(
+          `${path}: ${JSON.stringify(role)} is no role of this template; name one of its own, or the Policies of a function, or deploy the pipeline with -c roles=ARN`,
+        );
+    const boundary = object(properties)['PermissionsBoundary'];
+    if (boundary !== undefined && resolveText(boundary, scope) !== rights.boundary)
+      refuse(
+        `${where}.PermissionsBoundary: ${JSON.stringify(boundary)}; every role gets the pipeline's own, so leave it out, or deploy the pipeline with -c permissionsBoundary=ARN`,
       );
   };
   check('Globals.Function', globalsOf(template));
   for (const [id, resource] of Object.entries(object(template['Resources']))) {
     const { Type, Properties } = object(resource);
-    if (typeof Type !== 'string') continue;
-    const { Role, PermissionsBoundary } = object(Properties);
-    if (ACTING.includes(Type)) check(`Resources.${id}`, { Role, PermissionsBoundary });
-    if (Type === ROLE) check(`Resources.${id}`, { PermissionsBoundary });
+    if (NESTED.includes(String(Type)))
+      refuse(
+        `Resources.${id}: ${Type}: nested stacks are not deployed; put their resources into this template, or release them as projects of their own`,
+      );
+    check(`Resources.${id}`, Properties);
   }
 }
 

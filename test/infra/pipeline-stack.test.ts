@@ -49,6 +49,13 @@ describe('the pipeline stack', () => {
     );
   });
 
+  const managed = (construct: string) =>
+    Object.fromEntries(
+      Object.entries(template.findResources('AWS::IAM::ManagedPolicy')).filter(([id]) =>
+        id.startsWith(construct),
+      ),
+    );
+
   it('is clean under cdk-nag', () => {
     const errors = Annotations.fromStack(stack).findError('*', Match.stringLikeRegexp('AwsSolutions-.*'));
     const warnings = Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('AwsSolutions-.*'));
@@ -99,7 +106,7 @@ describe('the pipeline stack', () => {
       'iam:PutRolePermissionsBoundary',
       'iam:PutRolePolicy',
     ]);
-    const boundary = Object.keys(template.findResources('AWS::IAM::ManagedPolicy'));
+    const boundary = Object.keys(managed('Boundary'));
     expect(boundary).toHaveLength(1);
     for (const statement of changing)
       expect(statement).toHaveProperty('Condition.StringEquals', {
@@ -115,7 +122,7 @@ describe('the pipeline stack', () => {
   });
 
   it('has a boundary that leads to no more rights, and that keeps projects off the pipeline itself', () => {
-    const [document] = Object.values(template.findResources('AWS::IAM::ManagedPolicy')).map(
+    const [document] = Object.values(managed('Boundary')).map(
       ({ Properties }) => Properties.PolicyDocument as { Statement: Statement[] },
     );
     const of = (effect: string) => (document?.Statement ?? []).filter(({ Effect }) => Effect === effect);
@@ -132,13 +139,36 @@ describe('the pipeline stack', () => {
     expect(JSON.stringify(document).length).toBeLessThan(6144);
   });
 
+  it('keeps the role of CloudFormation off the pipeline itself, and within the size that IAM allows', () => {
+    const [policy] = Object.values(managed('CloudFormation'));
+    const [denied, ...others] = (policy?.Properties.PolicyDocument.Statement ?? []) as Statement[];
+    expect(others).toEqual([]);
+    expect(denied?.Effect).toBe('Deny');
+    expect(list(denied?.Action ?? [])).toEqual(
+      expect.arrayContaining([
+        's3:PutBucketPolicy',
+        'lambda:AddPermission',
+        'sns:SetTopicAttributes',
+        'iam:PassRole',
+      ]),
+    );
+    expect(JSON.stringify(denied?.Resource)).toMatch(
+      /Artifacts.*Sources.*Releases.*function:Plimsoll-\*.*role\/Plimsoll-\*/,
+    );
+    const sizeOf = (document: unknown) => JSON.stringify(document).length;
+    // IAM's limits for managed policies and for the inline ones of a role, in characters without white space.
+    expect(sizeOf(policy?.Properties.PolicyDocument)).toBeLessThan(6144);
+    const inline = statements.filter((one) => one.policy.startsWith('CloudFormation'));
+    expect(sizeOf(inline)).toBeLessThan(10_240);
+  });
+
   it('takes a boundary of its owner’s, and the roles that functions may have', () => {
     const own = new PipelineStack(
       new App({ context: { permissionsBoundary: 'arn:aws:iam::1:policy/own', roles: 'arn:a,arn:b' } }),
       'Own',
     );
     const text = JSON.stringify(Template.fromStack(own).toJSON());
-    expect(text).not.toContain('AWS::IAM::ManagedPolicy');
+    expect(text).not.toContain('BoundaryPolicy');
     expect(text).toContain('{"iam:PermissionsBoundary":"arn:aws:iam::1:policy/own"}');
     expect(text).toContain('{"Name":"ALLOWED_ROLES","Type":"PLAINTEXT","Value":"arn:a,arn:b"}');
   });

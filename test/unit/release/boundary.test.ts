@@ -40,6 +40,46 @@ describe('a role of a function', () => {
   });
 });
 
+describe('what nobody can look into', () => {
+  it.each<[string, Json, RegExp]>([
+    [
+      'another transform',
+      { ...fn({}), Transform: ['AWS::LanguageExtensions', 'AWS::Serverless-2016-10-31'] },
+      /^template.yaml: Transform/,
+    ],
+    [
+      'a macro',
+      { Resources: { X: { 'Fn::Transform': { Name: 'AWS::Include' } } } },
+      /template\.Resources\.X\.Fn::Transform: only/,
+    ],
+    ['a loop', { Resources: { 'Fn::ForEach::Roles': ['Name', ['a'], {}] } }, /Fn::ForEach::Roles: only/],
+    ['a nested stack', fn({}, 'AWS::CloudFormation::Stack'), /nested stacks are not deployed/],
+    ['an application', fn({}, 'AWS::Serverless::Application'), /nested stacks are not deployed/],
+  ])('is refused: %s', (_what, template, message) => {
+    expect(check(template)).toThrow(message);
+  });
+
+  it('is nothing of a plain SAM template, or of one without SAM', () => {
+    expect(check({ ...fn({}), Transform: 'AWS::Serverless-2016-10-31' })).not.toThrow();
+    expect(check(fn({}))).not.toThrow();
+  });
+});
+
+describe('a role at any depth', () => {
+  it('of a rule, a state machine or a target must be of the template, too', () => {
+    const rule = (RoleArn: unknown) => ({
+      Resources: {
+        Rule: { Type: 'AWS::Events::Rule', Properties: { Targets: [{ Id: 'a', RoleArn }] } },
+        Own: { Type: 'AWS::IAM::Role' },
+      },
+    });
+    expect(check(rule('arn:aws:iam::1:role/admin'))).toThrow(
+      /Resources\.Rule\.Targets\[0\]\.RoleArn: .*no role/,
+    );
+    expect(check(rule({ 'Fn::GetAtt': ['Own', 'Arn'] }))).not.toThrow();
+  });
+});
+
 describe('the boundary', () => {
   it('may not be another one', () => {
     expect(check(fn({ PermissionsBoundary: 'arn:other' }))).toThrow(/leave it out/);
