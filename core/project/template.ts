@@ -133,14 +133,15 @@ class TemplateReader {
     };
   }
 
-  /** Undefined for a function that needs no build of ours: code inline or in S3 already. */
+  /** Undefined for a function that needs no build of ours: code inline, in S3 already, or an image that is built. */
   function(logicalId: string, resource: Resource): TemplateFunction | undefined {
     const properties = merge(this.globals, resource.Properties) as Properties;
     if (properties['InlineCode'] !== undefined) return undefined;
     if (isObject(properties['CodeUri']) && 'Bucket' in properties['CodeUri']) return undefined;
     if (resolveText(properties['PackageType'], this.scope) === 'Image') {
+      if (properties['ImageUri'] !== undefined) return undefined;
       throw new UnsupportedProjectError(
-        `${this.file}: ${logicalId} is a container image; only zip functions are built so far`,
+        `${this.file}: ${logicalId} is a container image that is still to be built; build and push it, and give its ImageUri`,
       );
     }
     const codeUri = this.required(logicalId, properties, 'CodeUri');
@@ -148,7 +149,7 @@ class TemplateReader {
     const runtime = this.required(logicalId, properties, 'Runtime');
     if (!/^python3\.\d+$/.test(runtime)) {
       throw new UnsupportedProjectError(
-        `${this.file}: ${logicalId} has Runtime ${runtime}; only python3.x functions are built so far`,
+        `${this.file}: ${logicalId} has Runtime ${runtime}; only python3.x functions are built here: build and upload it, and give CodeUri as s3://…`,
       );
     }
     const variables = isObject(properties['Environment'])

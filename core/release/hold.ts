@@ -227,10 +227,15 @@ export function withVersionsOf(template: Template, before: Template): Template {
  * @param live the aliases as they are now
  */
 export function heldAliases(template: Template, before: Template, live: readonly LiveAlias[]): Held[] {
-  const versions = object(before['Resources']);
+  const resources = object(before['Resources']);
+  const nameIn = (from: Template, id: string) =>
+    JSON.stringify(propertiesOf(object(object(from['Resources'])[id]))['FunctionName']);
   return aliasesOf(template).flatMap((one) => {
     const now = live.find(({ logicalId }) => logicalId === one.alias);
-    if (!now || one.version in versions) return [];
+    if (!now || one.version in resources) return [];
+    // Under another name it is another function, which has none of the versions at which it could be held.
+    if (one.function in resources && nameIn(template, one.function) !== nameIn(before, one.function))
+      return [];
     return [{ ...one, functionName: now.functionName, name: now.name, from: now.version }];
   });
 }

@@ -88,6 +88,8 @@ describe('a SAM template', () => {
           Properties: { InlineCode: 'x', Handler: 'index.handler', Runtime: 'python3.11' },
         },
         InS3: fn({ CodeUri: 's3://bucket/key' }),
+        Image: fn({ PackageType: 'Image', ImageUri: 'registry/image:1' }),
+        Node: fn({ Runtime: 'nodejs24.x', CodeUri: 's3://bucket/key' }),
         AlsoInS3: fn({ CodeUri: { Bucket: 'b', Key: 'k' } }),
         LayerInS3: layer({ ContentUri: 's3://bucket/key' }),
         Ours: fn(),

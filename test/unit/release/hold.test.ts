@@ -151,6 +151,10 @@ describe('what is held', () => {
     expect(heldAliases(before, before, live)).toEqual([]);
   });
 
+  it('is nothing of a function that gets another name: CloudFormation makes a new one, without the old versions', () => {
+    expect(heldAliases(holdable(expanded({ FunctionName: 'new' }), {}), before, live)).toEqual([]);
+  });
+
   it('has the version before beside the new one, so that going back finds it', () => {
     const both = (withVersionsOf(next, before) as unknown as Shape).Resources;
     const versions = Object.keys(both).filter((id) => both[id]?.Type === 'AWS::Lambda::Version');
