@@ -19,7 +19,7 @@ import {
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { snapshotSchema } from '../core/release/snapshot.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
-import { createSet } from './lib/change-set.ts';
+import { changeSetNames, createSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { describeStack } from './lib/stack.ts';
 import { templateBefore } from './lib/template-before.ts';
@@ -120,7 +120,7 @@ export async function createChangeSet(
   const held = heldAliases(template, before, snapshot.aliases);
   const templateKey = settle ? keys.deployable(release) : keys.held(release);
   await bucket.write(templateKey, JSON.stringify(settle ? template : withVersionsOf(template, before)));
-  const name = `plimsoll-${settle ? 'settle-' : ''}${release.id}`;
+  const name = changeSetNames(release)[settle ? 'settle' : 'hold'];
   await createSet(cloudformation, {
     stackName: release.stackName,
     name,

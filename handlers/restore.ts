@@ -26,7 +26,7 @@ import { releaseKey } from '../core/release/table.ts';
 import { existingAlarms, inParts } from './lib/alarms.ts';
 import { restoreAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
-import { createSet, executeSet } from './lib/change-set.ts';
+import { changeSetNames, createSet, dropSets, executeSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { type Patience, poll } from './lib/poll.ts';
 import { describeStack, failureReasons, stackNow } from './lib/stack.ts';
@@ -96,7 +96,7 @@ async function redeploy(
   snapshot: Snapshot,
   { cloudformation, bucket, roleArn, region }: Clients,
 ) {
-  const set = { stackName: release.stackName, name: `plimsoll-restore-${release.id}` };
+  const set = { stackName: release.stackName, name: changeSetNames(release).restore };
   const text = await bucket.readText(snapshot.templateKey ?? '');
   if (createHash('sha256').update(text).digest('hex') !== snapshot.templateSha256)
     stuck(release, 'changed', `somebody has changed the snapshot of its template, ${snapshot.templateKey}`);
@@ -167,6 +167,9 @@ export async function restore(
   const steps: string[] = [];
   // Seconds, and whatever the stack is busy with: the last good version answers before all else.
   if ((await restoreAliases(clients.lambda, snapshot?.aliases ?? [])) > 0) steps.push('aliases');
+  // A handler of the release may still run, though its execution was stopped: from here on it can change nothing more.
+  const { hold, settle } = changeSetNames(release);
+  if (snapshot) await dropSets(cloudformation, release.stackName, [hold, settle]);
   const look = () => describeStack(cloudformation, release.stackName);
   const settled = () =>
     poll(

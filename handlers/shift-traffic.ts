@@ -1,16 +1,21 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
+import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
-import { ChangeSetFailedError } from '../core/errors.ts';
+import { ChangeSetFailedError, StackLockedError } from '../core/errors.ts';
 import { heldSchema } from '../core/release/hold.ts';
 import { releaseSchema } from '../core/release/release.ts';
 import { versionsOf } from '../core/release/stack-resources.ts';
 import { moveAlias } from './lib/aliases.ts';
-import { lambdaHandler } from './lib/handler.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
 import { stackResources } from './lib/stack.ts';
+import { StackLock } from './lib/stack-lock.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
+  /** ARN of the execution that releases the stack. */
+  execution: z.string(),
   held: z.array(heldSchema),
   percent: z.int().min(1).max(100),
   /** How long the alarms are watched from now on. */
@@ -20,6 +25,7 @@ const inputSchema = z.object({
 interface Clients {
   cloudformation: CloudFormationClient;
   lambda: LambdaClient;
+  lock: StackLock;
 }
 
 interface Output {
@@ -28,13 +34,21 @@ interface Output {
   until: string;
 }
 
-/** Leads a share of the traffic of each held alias to its function's new version; all of it at 100 percent. */
+/**
+ * Leads a share of the traffic of each held alias to its function's new version; all of it at 100 percent.
+ * @throws StackLockedError where the release was stopped meanwhile, and is another execution's to bring back
+ */
 export async function shiftTraffic(
-  { release, held, percent, bakeSeconds }: z.output<typeof inputSchema>,
-  { cloudformation, lambda }: Clients,
+  { release, execution, held, percent, bakeSeconds }: z.output<typeof inputSchema>,
+  { cloudformation, lambda, lock }: Clients,
 ): Promise<Output> {
   const since = new Date();
   const versions = versionsOf(await stackResources(cloudformation, release.stackName));
+  const owner = (await lock.read(release.stackName))?.owner;
+  if (owner !== execution)
+    throw new StackLockedError(
+      `release ${release.id} of ${release.stackName} was stopped; ${owner ?? 'nobody'} has its lock now`,
+    );
   await Promise.all(
     held.map((one) => {
       const version = versions.get(one.version);
@@ -56,5 +70,9 @@ export async function shiftTraffic(
 }
 
 export const handler = lambdaHandler('ShiftTraffic', inputSchema, (input) =>
-  shiftTraffic(input, { cloudformation: new CloudFormationClient(), lambda: new LambdaClient() }),
+  shiftTraffic(input, {
+    cloudformation: new CloudFormationClient(),
+    lambda: new LambdaClient(),
+    lock: new StackLock(new DynamoDBClient(), setting('RELEASES_TABLE'), new SFNClient()),
+  }),
 );

@@ -272,8 +272,8 @@ export class Handlers extends Construct {
       },
       ShiftTraffic: {
         file: 'shift-traffic',
-        environment: {},
-        permissions: [onStacks('ListStackResources'), onFunctions('UpdateAlias')],
+        environment: table,
+        permissions: [onTable('GetItem'), onStacks('ListStackResources'), onFunctions('UpdateAlias')],
       },
       WatchAlarms: {
         file: 'watch-alarms',

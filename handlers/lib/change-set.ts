@@ -7,10 +7,12 @@ import {
   DeleteChangeSetCommand,
   DescribeChangeSetCommand,
   ExecuteChangeSetCommand,
+  InvalidChangeSetStatusException,
   type Parameter,
   type Tag,
 } from '@aws-sdk/client-cloudformation';
 import { ChangeSetFailedError } from '../../core/errors.ts';
+import type { Release } from '../../core/release/release.ts';
 import type { ResourceChange } from '../../core/release/stateful.ts';
 import { type Patience, poll } from './poll.ts';
 
@@ -55,6 +57,28 @@ export async function createSet(cloudformation: CloudFormationClient, set: Chang
   } catch (error) {
     if (!(error instanceof AlreadyExistsException)) throw error;
   }
+}
+
+/** Names of a release's own change sets. */
+export const changeSetNames = ({ id }: Pick<Release, 'id'>) => ({
+  hold: `plimsoll-${id}`,
+  settle: `plimsoll-settle-${id}`,
+  restore: `plimsoll-restore-${id}`,
+});
+
+/** Takes away change sets that nobody has executed, so that nobody does any more. Those at work, or done, stay as they are. */
+export async function dropSets(
+  cloudformation: CloudFormationClient,
+  stackName: string,
+  names: readonly string[],
+): Promise<void> {
+  for (const ChangeSetName of names)
+    await cloudformation
+      .send(new DeleteChangeSetCommand({ StackName: stackName, ChangeSetName }))
+      .catch((error: unknown) => {
+        const isGone = error instanceof Error && error.name === 'ValidationError';
+        if (!(isGone || error instanceof InvalidChangeSetStatusException)) throw error;
+      });
 }
 
 /** What a change set would do to each resource. */
