@@ -21,6 +21,8 @@ import { EmbeddedAws } from '../local/embedded-aws.ts';
 import { ROOT } from '../local/paths.ts';
 import { deployPipeline } from '../local/pipeline.ts';
 
+// Node 20 is the floor of this project; what the SDK says of it is no news here.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 const work = mkdtempSync(join(tmpdir(), 'plimsoll-bench-release-'));
 const aws = await EmbeddedAws.start({ folder: join(work, 'aws') });
 Object.assign(process.env, aws.environment);
