@@ -33,15 +33,13 @@ function localRole(node: unknown): string | undefined {
 }
 
 /** Whether a role is one of the template, or one that the pipeline was told to trust. */
-function isTrusted(node: unknown, template: Template, { roles }: Rights, scope: Scope): boolean {
+function isTrusted(node: unknown, template: Template, rights: Rights, scope: Scope): boolean {
   const local = localRole(node);
   if (local !== undefined) return object(object(template['Resources'])[local])['Type'] === ROLE;
   if (isObject(node) && Array.isArray(node['Fn::If']))
-    return node['Fn::If']
-      .slice(1)
-      .every((one) => isNothing(one) || isTrusted(one, template, { boundary: '', roles }, scope));
+    return node['Fn::If'].slice(1).every((one) => isNothing(one) || isTrusted(one, template, rights, scope));
   const text = resolveText(node, scope);
-  return text !== undefined && roles.includes(text);
+  return text !== undefined && rights.roles.includes(text);
 }
 
 const isNothing = (node: unknown) => isObject(node) && node['Ref'] === 'AWS::NoValue';
@@ -71,6 +69,36 @@ function macroIn(node: unknown, path: string): string | undefined {
 
 /** What brings templates of its own, which nobody has looked at. */
 const NESTED = ['AWS::CloudFormation::Stack', 'AWS::Serverless::Application'];
+
+/** What changes something that it names, by the property that names it: a policy on it, leave to call it, what triggers it. */
+const ATTACHED: Readonly<Record<string, string>> = {
+  'AWS::IAM::Policy': 'Roles',
+  'AWS::IAM::RolePolicy': 'RoleName',
+  'AWS::Lambda::Alias': 'FunctionName',
+  'AWS::Lambda::EventInvokeConfig': 'FunctionName',
+  'AWS::Lambda::EventSourceMapping': 'FunctionName',
+  'AWS::Lambda::Permission': 'FunctionName',
+  'AWS::Lambda::Url': 'TargetFunctionArn',
+  'AWS::Lambda::Version': 'FunctionName',
+  'AWS::S3::BucketPolicy': 'Bucket',
+  'AWS::SNS::TopicInlinePolicy': 'TopicArn',
+  'AWS::SNS::TopicPolicy': 'Topics',
+  'AWS::SQS::QueueInlinePolicy': 'Queue',
+  'AWS::SQS::QueuePolicy': 'Queues',
+};
+
+/** Whether a node names something of the template, or a list of such. */
+function isLocal(node: unknown, template: Template): boolean {
+  if (Array.isArray(node)) return node.every((item) => isLocal(item, template));
+  if (!isObject(node)) return false;
+  if (isNothing(node)) return true;
+  if (Array.isArray(node['Fn::If'])) return isLocal(node['Fn::If'].slice(1), template);
+  const [target] = Array.isArray(node['Fn::GetAtt']) ? node['Fn::GetAtt'] : [node['Ref']];
+  const text = typeof node['Fn::Sub'] === 'string' ? node['Fn::Sub'] : '';
+  // One thing of the template, perhaps with a qualifier: ${Hello.Arn}:live.
+  const name = target ?? /^\$\{([A-Za-z0-9]+)(\.[A-Za-z]+)?\}(:[\w-]+)?$/.exec(text)?.[1];
+  return typeof name === 'string' && name in object(template['Resources']);
+}
 
 /**
  * Refuses a template that asks for rights which no project gets here, or of which nobody can say what it asks for.
@@ -109,6 +137,12 @@ export function refuseForeignRights(file: string, template: Template, rights: Ri
         `Resources.${id}: ${Type}: nested stacks are not deployed; put their resources into this template, or release them as projects of their own`,
       );
     check(`Resources.${id}`, Properties);
+    const key = ATTACHED[String(Type)];
+    const named = key === undefined ? undefined : object(Properties)[key];
+    if (named !== undefined && !isLocal(named, template))
+      refuse(
+        `Resources.${id}.${key}: ${JSON.stringify(named)} is not of this template; a ${Type} changes what it names, so name something that the template makes`,
+      );
   }
 }
 

@@ -65,6 +65,47 @@ describe('what nobody can look into', () => {
   });
 });
 
+describe('what changes something that it names', () => {
+  const policy = (Type: string, properties: Json) => ({
+    Resources: {
+      It: { Type, Properties: properties },
+      Mine: { Type: 'AWS::S3::Bucket' },
+      Hello: { Type: 'AWS::Serverless::Function' },
+    },
+  });
+
+  it.each<[string, Json, string]>([
+    ['AWS::S3::BucketPolicy', { Bucket: 'plimsoll-artifacts' }, 'Bucket'],
+    ['AWS::S3::BucketPolicy', { Bucket: { 'Fn::Sub': 'plimsoll-${AWS::AccountId}' } }, 'Bucket'],
+    ['AWS::S3::BucketPolicy', { Bucket: { Ref: 'SomeParameter' } }, 'Bucket'],
+    ['AWS::SQS::QueuePolicy', { Queues: [{ Ref: 'Mine' }, 'https://queue'] }, 'Queues'],
+    ['AWS::Lambda::Permission', { FunctionName: 'Plimsoll-HandlersPlan' }, 'FunctionName'],
+    ['AWS::Lambda::EventSourceMapping', { FunctionName: { 'Fn::ImportValue': 'x' } }, 'FunctionName'],
+    ['AWS::IAM::Policy', { Roles: ['admin'] }, 'Roles'],
+    [
+      'AWS::Lambda::Permission',
+      { FunctionName: { 'Fn::If': ['C', { Ref: 'Hello' }, 'other'] } },
+      'FunctionName',
+    ],
+  ])('may not name what others have made: %s %j', (type, properties, key) => {
+    expect(check(policy(type, properties))).toThrow(`Resources.It.${key}: `);
+  });
+
+  it.each<[string, Json]>([
+    ['AWS::S3::BucketPolicy', { Bucket: { Ref: 'Mine' } }],
+    ['AWS::SQS::QueuePolicy', { Queues: [{ Ref: 'Mine' }] }],
+    ['AWS::Lambda::Permission', { FunctionName: { 'Fn::GetAtt': ['Hello', 'Arn'] } }],
+    ['AWS::Lambda::Permission', { FunctionName: { 'Fn::Sub': '${Hello.Arn}:live' } }],
+    [
+      'AWS::Lambda::Permission',
+      { FunctionName: { 'Fn::If': ['C', { Ref: 'Hello' }, { Ref: 'AWS::NoValue' }] } },
+    ],
+    ['AWS::SNS::Subscription', { TopicArn: 'arn:aws:sns:us-east-1:1:theirs' }],
+  ])('may name what the template makes: %s %j', (type, properties) => {
+    expect(check(policy(type, properties))).not.toThrow();
+  });
+});
+
 describe('a role at any depth', () => {
   it('of a rule, a state machine or a target must be of the template, too', () => {
     const rule = (RoleArn: unknown) => ({
