@@ -118,6 +118,12 @@ const ROWS: Row[] = [
     says: ['smoke event you of Hello', 'the function failed'],
   },
   {
+    what: 'a function that Lambda kills, as it does for want of memory',
+    changes: inLambda('os.kill(os.getpid(), 9)'),
+    error: 'SmokeTestFailedError',
+    says: ['smoke event you of Hello', 'the function failed'],
+  },
+  {
     what: 'a requirement that has no wheel',
     changes: { 'layers/utils/requirements.txt': 'six==1.16.0\ndocopt==0.6.2\n' },
     error: 'ResolutionError',
