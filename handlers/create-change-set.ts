@@ -4,7 +4,9 @@ import {
   type Parameter,
   type Stack,
 } from '@aws-sdk/client-cloudformation';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
+import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
 import { type CodeLocation, deployableTemplate } from '../core/release/deployable.ts';
@@ -22,11 +24,14 @@ import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { describeStack } from './lib/stack.ts';
+import { StackLock } from './lib/stack-lock.ts';
 import { templateBefore } from './lib/template-before.ts';
 import { ValidatedArtifacts } from './lib/validated.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
+  /** ARN of the execution that releases the stack. */
+  execution: z.string(),
   snapshot: snapshotSchema,
   layers: z.record(z.string(), z.string()),
   /** Whether what was held is proven and live: then the stack is to say so, too. */
@@ -37,6 +42,7 @@ type Input = z.output<typeof inputSchema>;
 interface Clients {
   cloudformation: CloudFormationClient;
   bucket: ArtifactBucket;
+  lock: StackLock;
   /** Role that CloudFormation acts with. */
   roleArn: string;
   region: string;
@@ -110,9 +116,10 @@ function parametersOf(
 /** Asks CloudFormation what this release would change; nothing does yet. */
 export async function createChangeSet(
   input: Input,
-  { cloudformation, bucket, roleArn, region }: Clients,
+  { cloudformation, bucket, lock, roleArn, region }: Clients,
 ): Promise<Output> {
   const { release, snapshot, settle } = input;
+  await lock.refuseStopped(release, input.execution);
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
   const template = holdable(await fillTemplate(input, plan, bucket), knownParameters(release, stack));
@@ -142,6 +149,7 @@ export const handler = lambdaHandler('CreateChangeSet', inputSchema, (input) =>
   createChangeSet(input, {
     cloudformation: new CloudFormationClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+    lock: new StackLock(new DynamoDBClient(), setting('RELEASES_TABLE'), new SFNClient()),
     roleArn: setting('CLOUDFORMATION_ROLE_ARN'),
     region: setting('AWS_REGION'),
   }),

@@ -1,5 +1,7 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
+import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { StatefulChangeError } from '../core/errors.ts';
 import { buildPlanSchema } from '../core/release/build-plan.ts';
@@ -8,12 +10,19 @@ import { endangered } from '../core/release/stateful.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { executeSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { StackLock } from './lib/stack-lock.ts';
 
-const inputSchema = z.object({ release: releaseSchema, changeSetName: z.string() });
+const inputSchema = z.object({
+  release: releaseSchema,
+  /** ARN of the execution that releases the stack. */
+  execution: z.string(),
+  changeSetName: z.string(),
+});
 
 interface Clients {
   cloudformation: CloudFormationClient;
   bucket: ArtifactBucket;
+  lock: StackLock;
 }
 
 interface Output {
@@ -25,9 +34,10 @@ interface Output {
 
 /** Carries the release's change set out, unless it would end data. @throws StatefulChangeError naming the resources */
 export async function executeChangeSet(
-  { release, changeSetName }: z.output<typeof inputSchema>,
-  { cloudformation, bucket }: Clients,
+  { release, execution, changeSetName }: z.output<typeof inputSchema>,
+  { cloudformation, bucket, lock }: Clients,
 ): Promise<Output> {
+  await lock.refuseStopped(release, execution);
   const at = new Date().toISOString();
   const { protect } = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const changed = await executeSet(
@@ -48,5 +58,6 @@ export const handler = lambdaHandler('ExecuteChangeSet', inputSchema, (input) =>
   executeChangeSet(input, {
     cloudformation: new CloudFormationClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+    lock: new StackLock(new DynamoDBClient(), setting('RELEASES_TABLE'), new SFNClient()),
   }),
 );

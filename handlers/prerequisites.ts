@@ -15,7 +15,7 @@ import {
   StackBusyError,
   StackLockedError,
 } from '../core/errors.ts';
-import { decideLock, executionLink, type Lock, type LockDecision } from '../core/release/lock.ts';
+import { decideLock, executionLink, isAlive, type Lock, type LockDecision } from '../core/release/lock.ts';
 import {
   keys,
   type Release,
@@ -156,10 +156,13 @@ export async function prerequisites(
   await refuseTwice(clients, claimed, execution.id);
   await takeLock({ owner: execution.id, release, claim: claimed }, start, clients);
   try {
+    // Stopped before it had the lock: nobody else would give it up.
+    if (!isAlive(await clients.lock.statusOf(execution.id)))
+      throw new StackLockedError(`execution ${execution.id} was stopped before its release began`);
     await refuseUnready(clients.cloudformation, stackName);
     await claim(clients, claimed, execution.id);
   } catch (error) {
-    await clients.lock.free(release);
+    await clients.lock.free(release, execution.id);
     throw error;
   }
   return release;

@@ -37,13 +37,15 @@ interface Output {
 
 /**
  * Writes the release's record, pk stack#NAME, sk release#ID, and lets the next release begin; where the stack could not be
- * brought back, a human has to look first. Done twice, it is the same.
+ * brought back, a human has to look first. @throws StackLockedError where another execution brings the release back
  */
 export async function recordRelease(
   input: z.output<typeof inputSchema>,
   { dynamodb, table, lock }: Clients,
 ): Promise<Output> {
   const { release, outcome, execution, failure, rollbackFailure, sizes, snapshot } = input;
+  // A retry finds that it has given the lock up itself.
+  if (await lock.read(release.stackName)) await lock.refuseStopped(release, execution);
   const ms = Date.now() - Date.parse(release.startedAt);
   const message = failure ? failureMessage(failure) : '';
   await dynamodb.send(
@@ -67,7 +69,7 @@ export async function recordRelease(
   );
   if (outcome === 'ROLLBACK_FAILED')
     await lock.keep(release, failureMessage(rollbackFailure ?? failure ?? NO_REASON).slice(0, 2000));
-  else await lock.free(release);
+  else await lock.free(release, execution);
   return { ms, message };
 }
 

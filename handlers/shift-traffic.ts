@@ -3,7 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
-import { ChangeSetFailedError, StackLockedError } from '../core/errors.ts';
+import { ChangeSetFailedError } from '../core/errors.ts';
 import { heldSchema } from '../core/release/hold.ts';
 import { releaseSchema } from '../core/release/release.ts';
 import { versionsOf } from '../core/release/stack-resources.ts';
@@ -44,11 +44,7 @@ export async function shiftTraffic(
 ): Promise<Output> {
   const since = new Date();
   const versions = versionsOf(await stackResources(cloudformation, release.stackName));
-  const owner = (await lock.read(release.stackName))?.owner;
-  if (owner !== execution)
-    throw new StackLockedError(
-      `release ${release.id} of ${release.stackName} was stopped; ${owner ?? 'nobody'} has its lock now`,
-    );
+  await lock.refuseStopped(release, execution);
   await Promise.all(
     held.map((one) => {
       const version = versions.get(one.version);

@@ -234,9 +234,10 @@ export class Handlers extends Construct {
       },
       CreateChangeSet: {
         file: 'create-change-set',
-        environment: { ...bucket, ...deployRole },
+        environment: { ...bucket, ...table, ...deployRole },
         permissions: [
           ...read('releases'),
+          onTable('GetItem'),
           write,
           onStacks('DescribeStacks', 'CreateChangeSet', 'TagResource'),
           ...deploy,
@@ -244,9 +245,10 @@ export class Handlers extends Construct {
       },
       ExecuteChangeSet: {
         file: 'execute-change-set',
-        environment: bucket,
+        environment: { ...bucket, ...table },
         permissions: [
           ...read('releases'),
+          onTable('GetItem'),
           onStacks('DescribeChangeSet', 'ExecuteChangeSet', 'DeleteChangeSet'),
         ],
       },
@@ -307,7 +309,7 @@ export class Handlers extends Construct {
       RecordRelease: {
         file: 'record-release',
         environment: table,
-        permissions: [onTable('PutItem', 'UpdateItem', 'DeleteItem')],
+        permissions: [onTable('GetItem', 'PutItem', 'UpdateItem', 'DeleteItem')],
       },
       Restore: {
         file: 'restore',

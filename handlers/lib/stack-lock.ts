@@ -7,6 +7,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { DescribeExecutionCommand, ExecutionDoesNotExist, type SFNClient } from '@aws-sdk/client-sfn';
+import { StackLockedError } from '../../core/errors.ts';
 import { type Lock, lockSchema } from '../../core/release/lock.ts';
 import type { Release } from '../../core/release/release.ts';
 import { lockKey } from '../../core/release/table.ts';
@@ -51,15 +52,28 @@ export class StackLock {
     return conditionally(this.dynamodb.send(command));
   }
 
-  /** Gives up the lock of a release; where another release has it, nothing happens. */
-  async free(release: Release): Promise<void> {
+  /** Gives up the lock of a release; where another release or execution has it, nothing happens. */
+  async free(release: Release, owner: string): Promise<void> {
     const command = new DeleteItemCommand({
       TableName: this.table,
       Key: lockKey(release.stackName),
-      ConditionExpression: 'releaseId = :id',
-      ExpressionAttributeValues: { ':id': { S: release.id } },
+      ConditionExpression: 'releaseId = :id AND #owner = :me',
+      ExpressionAttributeNames: { '#owner': 'owner' },
+      ExpressionAttributeValues: { ':id': { S: release.id }, ':me': { S: owner } },
     });
     await conditionally(this.dynamodb.send(command));
+  }
+
+  /**
+   * A handler goes on though its execution was stopped: Lambda is not told. Before it changes anything it asks whose the
+   * stack is. @throws StackLockedError where the release is another execution's to bring back
+   */
+  async refuseStopped(release: Release, execution: string): Promise<void> {
+    const owner = (await this.read(release.stackName))?.owner;
+    if (owner === execution) return;
+    throw new StackLockedError(
+      `release ${release.id} of ${release.stackName} was stopped; ${owner ?? 'nobody'} has its lock now`,
+    );
   }
 
   /** Keeps the lock until a human has mended the stack. */

@@ -258,7 +258,9 @@ describe('a handler that goes on though its execution was stopped', () => {
     await until('the lock to be free', async () =>
       (await lockOwner(stack)) === undefined ? true : undefined,
     );
-    expect(await late('ExecuteChangeSet', { release: stopped, changeSetName })).not.toBe('done');
+    expect(await late('ExecuteChangeSet', { release: stopped, execution: arn, changeSetName })).toBe(
+      'StackLockedError',
+    );
     expect(
       await late('ShiftTraffic', { release: stopped, execution: arn, held, percent: 100, bakeSeconds: 0 }),
     ).toBe('StackLockedError');

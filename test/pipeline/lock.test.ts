@@ -1,14 +1,22 @@
-import { ListExecutionsCommand, StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { InvokeCommand } from '@aws-sdk/client-lambda';
+import {
+  DescribeExecutionCommand,
+  ListExecutionsCommand,
+  StartExecutionCommand,
+  StopExecutionCommand,
+} from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 import {
   ended,
   entered,
   get,
+  lambda,
   lockOwner,
   markStuck,
   pipeline,
   records,
   release,
+  resourcesOf,
   sfn,
   start,
   stateOf,
@@ -134,6 +142,31 @@ describe('a release that a human stops', () => {
     expect(await stateOf(stack)).toEqual(before);
     expect(await get(stack, '/hello')).toMatchObject({ body: { version: 1 } });
     expect(await outcomes(stack)).toEqual(['RELEASED', 'ROLLED_BACK']);
+  });
+
+  it('before it had the lock leaves none, though its handler goes on', async () => {
+    const source = await upload('uploads/late.zip', await projectZip());
+    const input = { source, stackName: 'late' };
+    const arn = await start(input);
+    await stop(arn);
+    await free('late');
+    const { startDate, name } = await sfn.send(new DescribeExecutionCommand({ executionArn: arn }));
+    const handler = (await resourcesOf('Plimsoll')).find(
+      ({ type, logicalId }) =>
+        type === 'AWS::Lambda::Function' && logicalId.startsWith('HandlersPrerequisitesFunction'),
+    );
+    const { FunctionError, Payload } = await lambda.send(
+      new InvokeCommand({
+        FunctionName: handler?.physicalId,
+        Payload: JSON.stringify({ start: input, execution: { id: arn, name, startedAt: startDate } }),
+      }),
+    );
+    expect(FunctionError).toBeDefined();
+    expect(Payload?.transformToString()).toMatch(
+      /StackLockedError.*was stopped before its release began|AlreadyStarted/,
+    );
+    expect(await lockOwner('late')).toBeUndefined();
+    expect(await stateOf('late')).toEqual({ exists: false });
   });
 
   it('of a stack that was not there before is removed', async () => {
