@@ -97,8 +97,8 @@ async function cleanUpFunctions(
 }
 
 /**
- * Deletes the layer versions that neither this release nor the last good ones need, and old versions of functions. It runs while the stack is locked, so
- * no other release is publishing; done twice, there is nothing left to do.
+ * Deletes the layer versions that neither this release nor the last good ones need, and old versions of functions. It runs
+ * while the stack is locked, so no other release is publishing; done twice, there is nothing left to do.
  * @returns ARN-less names of what was deleted: `stack-layer:3`
  */
 export async function cleanUp(

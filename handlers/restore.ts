@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   ChangeSetType,
   CloudFormationClient,
@@ -29,6 +28,7 @@ import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet, dropSets, executeSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { type Patience, poll } from './lib/poll.ts';
+import { sha256 } from './lib/sha256.ts';
 import { describeStack, failureReasons, stackNow } from './lib/stack.ts';
 
 const inputSchema = z.object({
@@ -98,7 +98,7 @@ async function redeploy(
 ) {
   const set = { stackName: release.stackName, name: changeSetNames(release).restore };
   const text = await bucket.readText(snapshot.templateKey ?? '');
-  if (createHash('sha256').update(text).digest('hex') !== snapshot.templateSha256)
+  if (sha256(text) !== snapshot.templateSha256)
     stuck(release, 'changed', `somebody has changed the snapshot of its template, ${snapshot.templateKey}`);
   await createSet(cloudformation, {
     ...set,

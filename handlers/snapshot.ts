@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { CloudFormationClient, GetTemplateCommand, type TemplateStage } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
@@ -13,6 +12,7 @@ import { existingAlarms } from './lib/alarms.ts';
 import { liveAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { sha256 } from './lib/sha256.ts';
 import { describeStack, stackNow, stackResources } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
@@ -27,8 +27,6 @@ interface Clients {
 
 /** What CloudFormation shows of a NoEcho parameter: docs.aws.amazon.com, "Parameters section structure". */
 const NO_ECHO = '****';
-
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /** Keeps what is needed to come back to the stack as it runs now. */
 export async function snapshot(

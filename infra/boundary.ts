@@ -1,7 +1,8 @@
-import { Aws, type Stack } from 'aws-cdk-lib';
+import type { Stack } from 'aws-cdk-lib';
 import { Effect, ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
+import { own } from './arns.ts';
 import { machineName } from './machine.ts';
 import type { Storage } from './storage.ts';
 
@@ -108,8 +109,6 @@ export class Boundary extends Construct {
   constructor(scope: Construct, id: string, stack: Stack, { artifacts, sources, releases }: Storage) {
     super(scope, id);
     const name = stack.stackName;
-    const own = (service: string, resource: string) =>
-      `arn:${Aws.PARTITION}:${service}:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`;
     const deny = (actions: string[], resources: string[]) =>
       new PolicyStatement({ effect: Effect.DENY, actions, resources });
     const policy = new ManagedPolicy(this, 'Policy', {

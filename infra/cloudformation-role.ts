@@ -1,15 +1,12 @@
 import { Aws, Stack } from 'aws-cdk-lib';
 import { Effect, ManagedPolicy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { ANY_ROLE, own } from './arns.ts';
 import { grant, type Permission } from './handler-function.ts';
 import type { Storage } from './storage.ts';
 
 const WHY =
   "The pipeline deploys stacks whose names, and so whose resources' names, it does not know beforehand.";
-const own = (service: string, resource: string) =>
-  `arn:${Aws.PARTITION}:${service}:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`;
-
-const ANY_ROLE = `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/*`;
 
 /** What makes a role, or gives it rights: only under the boundary (IAM: "Permissions boundaries for IAM entities"). */
 const underBoundary = (boundary: string): Permission => ({

@@ -3,6 +3,7 @@ import { Role as IamRole, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-ia
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { PROBE_PREFIX, TWIN_PREFIX } from '../core/release/probe.ts';
+import { ANY_ROLE, own } from './arns.ts';
 import { grant, HandlerFunction, type HandlerFunctionProps, type Permission } from './handler-function.ts';
 import { executionsOf } from './machine.ts';
 import type { Storage } from './storage.ts';
@@ -13,9 +14,6 @@ export interface HandlersProps {
   /** Role that CloudFormation deploys the users' stacks with. */
   cloudFormationRole: Role;
 }
-
-const own = (service: string, resource: string) =>
-  `arn:${Aws.PARTITION}:${service}:${Aws.REGION}:${Aws.ACCOUNT_ID}:${resource}`;
 
 const ANY_STACK = 'The pipeline releases stacks whose names it does not know beforehand.';
 const FOUND = 'Objects are found by content hash and by release.';
@@ -226,7 +224,7 @@ export class Handlers extends Construct {
           ...onTemporary(TWIN_PREFIX),
           {
             actions: ['iam:PassRole'],
-            resources: [`arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/*`],
+            resources: [ANY_ROLE],
             conditions: { StringEquals: { 'iam:PassedToService': 'lambda.amazonaws.com' } },
             wildcard: "A twin has its function's role, whose name its stack makes up.",
           },

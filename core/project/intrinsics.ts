@@ -12,6 +12,9 @@ export const UNKNOWN = Symbol('known only to CloudFormation');
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** The members of a node, none where it has none. */
+export const objectOf = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
+
 type Resolver = (argument: unknown, scope: Scope) => unknown;
 
 const text = (value: unknown): string | undefined =>

@@ -1,5 +1,5 @@
 import { UnsupportedProjectError } from '../errors.ts';
-import { isObject, resolveText, type Scope } from '../project/intrinsics.ts';
+import { isObject, objectOf, resolveText, type Scope } from '../project/intrinsics.ts';
 import { SAM_TRANSFORM } from '../project/template.ts';
 
 /**
@@ -20,8 +20,7 @@ export interface Rights {
   roles: readonly string[];
 }
 
-const object = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
-const globalsOf = (template: Template) => object(object(template['Globals'])['Function']);
+const globalsOf = (template: Template) => objectOf(objectOf(template['Globals'])['Function']);
 
 /** The logical id of the role that a node names by !GetAtt X.Arn or ${X.Arn}. */
 function localRole(node: unknown): string | undefined {
@@ -35,7 +34,7 @@ function localRole(node: unknown): string | undefined {
 /** Whether a role is one of the template, or one that the pipeline was told to trust. */
 function isTrusted(node: unknown, template: Template, rights: Rights, scope: Scope): boolean {
   const local = localRole(node);
-  if (local !== undefined) return object(object(template['Resources'])[local])['Type'] === ROLE;
+  if (local !== undefined) return objectOf(objectOf(template['Resources'])[local])['Type'] === ROLE;
   if (isObject(node) && Array.isArray(node['Fn::If']))
     return node['Fn::If'].slice(1).every((one) => isNothing(one) || isTrusted(one, template, rights, scope));
   const text = resolveText(node, scope);
@@ -50,7 +49,7 @@ const ROLE_KEY = /^(Role|\w*Role(Arn|ARN))$/;
 /** Every property of a resource that names a role, at whatever depth, with its path. */
 function rolesIn(node: unknown, path: string): { path: string; role: unknown }[] {
   if (Array.isArray(node)) return node.flatMap((item, index) => rolesIn(item, `${path}[${index}]`));
-  return Object.entries(object(node)).flatMap(([key, value]) =>
+  return Object.entries(objectOf(node)).flatMap(([key, value]) =>
     ROLE_KEY.test(key) ? [{ path: `${path}.${key}`, role: value }] : rolesIn(value, `${path}.${key}`),
   );
 }
@@ -58,7 +57,7 @@ function rolesIn(node: unknown, path: string): { path: string; role: unknown }[]
 /** Where a macro stands that would change the template after it was looked at. */
 function macroIn(node: unknown, path: string): string | undefined {
   if (Array.isArray(node)) return node.map((item, index) => macroIn(item, `${path}[${index}]`)).find(Boolean);
-  return Object.entries(object(node))
+  return Object.entries(objectOf(node))
     .map(([key, value]) =>
       key === 'Fn::Transform' || key.startsWith('Fn::ForEach')
         ? `${path}.${key}`
@@ -97,7 +96,7 @@ function isLocal(node: unknown, template: Template): boolean {
   const text = typeof node['Fn::Sub'] === 'string' ? node['Fn::Sub'] : '';
   // One thing of the template, perhaps with a qualifier: ${Hello.Arn}:live.
   const name = target ?? /^\$\{([A-Za-z0-9]+)(\.[A-Za-z]+)?\}(:[\w-]+)?$/.exec(text)?.[1];
-  return typeof name === 'string' && name in object(template['Resources']);
+  return typeof name === 'string' && name in objectOf(template['Resources']);
 }
 
 /**
@@ -123,22 +122,22 @@ export function refuseForeignRights(file: string, template: Template, rights: Ri
         refuse(
           `${path}: ${JSON.stringify(role)} is no role of this template; name one of its own, or the Policies of a function, or deploy the pipeline with -c roles=ARN`,
         );
-    const boundary = object(properties)['PermissionsBoundary'];
+    const boundary = objectOf(properties)['PermissionsBoundary'];
     if (boundary !== undefined && resolveText(boundary, scope) !== rights.boundary)
       refuse(
         `${where}.PermissionsBoundary: ${JSON.stringify(boundary)}; every role gets the pipeline's own, so leave it out, or deploy the pipeline with -c permissionsBoundary=ARN`,
       );
   };
   check('Globals.Function', globalsOf(template));
-  for (const [id, resource] of Object.entries(object(template['Resources']))) {
-    const { Type, Properties } = object(resource);
+  for (const [id, resource] of Object.entries(objectOf(template['Resources']))) {
+    const { Type, Properties } = objectOf(resource);
     if (NESTED.includes(String(Type)))
       refuse(
         `Resources.${id}: ${Type}: nested stacks are not deployed; put their resources into this template, or release them as projects of their own`,
       );
     check(`Resources.${id}`, Properties);
     const key = ATTACHED[String(Type)];
-    const named = key === undefined ? undefined : object(Properties)[key];
+    const named = key === undefined ? undefined : objectOf(Properties)[key];
     if (named !== undefined && !isLocal(named, template))
       refuse(
         `Resources.${id}.${key}: ${JSON.stringify(named)} is not of this template; a ${Type} changes what it names, so name something that the template makes`,
@@ -150,9 +149,9 @@ export function refuseForeignRights(file: string, template: Template, rights: Ri
 export function withBoundary(template: Template, { boundary }: Rights): Template {
   const globals = globalsOf(template);
   const Resources = Object.fromEntries(
-    Object.entries(object(template['Resources'])).map(([id, resource]) => {
-      const { Type, Properties } = object(resource);
-      const properties = object(Properties);
+    Object.entries(objectOf(template['Resources'])).map(([id, resource]) => {
+      const { Type, Properties } = objectOf(resource);
+      const properties = objectOf(Properties);
       const makesRole =
         Type === ROLE ||
         (WITH_ROLE.includes(String(Type)) &&

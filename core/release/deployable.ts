@@ -1,4 +1,4 @@
-import { isObject } from '../project/intrinsics.ts';
+import { isObject, objectOf } from '../project/intrinsics.ts';
 
 /** Where a function's code lies. */
 export interface CodeLocation {
@@ -65,7 +65,7 @@ function substituteMarks(value: unknown, layers: ReadonlySet<string>): unknown {
 }
 
 const propertiesOf = (resource: Record<string, unknown>): Record<string, unknown> =>
-  isObject(resource['Properties']) ? resource['Properties'] : {};
+  objectOf(resource['Properties']);
 
 function withCode(resource: unknown, id: string): unknown {
   if (!isObject(resource)) return resource;
@@ -79,8 +79,8 @@ function withCode(resource: unknown, id: string): unknown {
 function withFetch(resource: unknown, bucket: string | undefined): unknown {
   if (bucket === undefined || !isObject(resource)) return resource;
   const properties = propertiesOf(resource);
-  const environment = isObject(properties['Environment']) ? properties['Environment'] : {};
-  const variables = isObject(environment['Variables']) ? environment['Variables'] : {};
+  const environment = objectOf(properties['Environment']);
+  const variables = objectOf(environment['Variables']);
   const Environment = { ...environment, Variables: { ...variables, [BUCKET_VARIABLE]: bucket } };
   const mayRead = {
     Version: '2012-10-17',
@@ -109,7 +109,7 @@ export function markedTemplate(
   { layers, functions, fetchFrom }: Built,
 ): Record<string, unknown> {
   const built = new Set(layers);
-  const resources = isObject(template['Resources']) ? template['Resources'] : {};
+  const resources = objectOf(template['Resources']);
   const kept = Object.entries(resources).filter(([id]) => !built.has(id));
   const ready = (id: string, resource: unknown) =>
     functions.includes(id) ? withCode(withFetch(resource, fetchFrom), id) : resource;

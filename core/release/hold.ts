@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { isObject, resolve, type Scope, UNKNOWN } from '../project/intrinsics.ts';
+import { isObject, objectOf, resolve, type Scope, UNKNOWN } from '../project/intrinsics.ts';
 import type { LiveAlias } from './snapshot.ts';
 
 /**
@@ -55,12 +55,11 @@ export const isHoldParameter = (name: string): boolean => name.startsWith('Plims
 const holdCondition = (alias: string) => `PlimsollHolds${alias}`;
 
 const isTrue = (value: unknown) => value === true || value === 'true';
-const object = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
 const resourcesOf = (template: Template) =>
-  Object.entries(object(template['Resources'])).filter((entry): entry is [string, Record<string, unknown>] =>
-    isObject(entry[1]),
+  Object.entries(objectOf(template['Resources'])).filter(
+    (entry): entry is [string, Record<string, unknown>] => isObject(entry[1]),
   );
-const propertiesOf = (resource: Resource | undefined) => object(resource?.['Properties']);
+const propertiesOf = (resource: Resource | undefined) => objectOf(resource?.['Properties']);
 const refOf = (node: unknown) =>
   isObject(node) && typeof node['Ref'] === 'string' ? node['Ref'] : undefined;
 const getAttOf = (node: unknown) => {
@@ -102,7 +101,7 @@ function effective(node: unknown, scope: Scope): unknown {
 function versionId(id: string, fn: Resource, scope: Scope): string {
   const { Code, ...rest } = propertiesOf(fn);
   // The key says what the code is; where it lies, and in which version of the object, does not change it.
-  const code = object(Code);
+  const code = objectOf(Code);
   const what = 'S3Key' in code ? code['S3Key'] : code;
   const configuration = Object.entries(rest).filter(([name]) => !NOT_OF_A_VERSION.has(name));
   const content = effective([what, Object.fromEntries(configuration)], scope);
@@ -132,8 +131,8 @@ function renamed(node: unknown, names: ReadonlyMap<string, string>): unknown {
 }
 
 function scopeOf(template: Template, parameters: Readonly<Record<string, string>>): Scope {
-  const declared = Object.entries(object(template['Parameters'])).map(
-    ([name, one]) => [name, object(one)] as const,
+  const declared = Object.entries(objectOf(template['Parameters'])).map(
+    ([name, one]) => [name, objectOf(one)] as const,
   );
   const defaults = declared.flatMap(([name, { Default }]) =>
     Default === undefined ? [] : [[name, String(Default)] as const],
@@ -142,8 +141,8 @@ function scopeOf(template: Template, parameters: Readonly<Record<string, string>
   const hidden = declared.flatMap(([name, { NoEcho }]) => (isTrue(NoEcho) ? [[name, ''] as const] : []));
   return {
     parameters: { ...Object.fromEntries(defaults), ...parameters, ...Object.fromEntries(hidden) },
-    mappings: object(template['Mappings']),
-    conditions: object(template['Conditions']),
+    mappings: objectOf(template['Mappings']),
+    conditions: objectOf(template['Conditions']),
   };
 }
 
@@ -161,12 +160,12 @@ export function holdable(template: Template, parameters: Readonly<Record<string,
   const names = new Map(
     aliases.map(({ function: id, version }) => [version, versionId(id, resources.get(id) ?? {}, scope)]),
   );
-  const body = object(renamed(template, names));
+  const body = objectOf(renamed(template, names));
   const Resources = Object.fromEntries(
-    Object.entries(object(body['Resources'])).map(([id, resource]) => [names.get(id) ?? id, resource]),
+    Object.entries(objectOf(body['Resources'])).map(([id, resource]) => [names.get(id) ?? id, resource]),
   );
   for (const { alias } of aliases) {
-    const resource = object(Resources[alias]);
+    const resource = objectOf(Resources[alias]);
     const properties = propertiesOf(resource);
     const FunctionVersion = {
       'Fn::If': [holdCondition(alias), { Ref: holdParameter(alias) }, properties['FunctionVersion']],
@@ -178,7 +177,7 @@ export function holdable(template: Template, parameters: Readonly<Record<string,
   return {
     ...body,
     Parameters: {
-      ...object(body['Parameters']),
+      ...objectOf(body['Parameters']),
       ...held((alias) => [
         holdParameter(alias),
         {
@@ -190,7 +189,7 @@ export function holdable(template: Template, parameters: Readonly<Record<string,
       ]),
     },
     Conditions: {
-      ...object(body['Conditions']),
+      ...objectOf(body['Conditions']),
       ...held((alias) => [
         holdCondition(alias),
         { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: holdParameter(alias) }, ''] }] },
@@ -205,9 +204,9 @@ export function holdable(template: Template, parameters: Readonly<Record<string,
  * belong to functions that are in both.
  */
 export function withVersionsOf(template: Template, before: Template): Template {
-  const resources = object(template['Resources']);
+  const resources = objectOf(template['Resources']);
   const older = resourcesOf(before).filter(([id, { Type, Properties, Condition }]) => {
-    const fn = refOf(object(Properties)['FunctionName']);
+    const fn = refOf(objectOf(Properties)['FunctionName']);
     return (
       Type === VERSION &&
       Condition === undefined &&
@@ -227,9 +226,9 @@ export function withVersionsOf(template: Template, before: Template): Template {
  * @param live the aliases as they are now
  */
 export function heldAliases(template: Template, before: Template, live: readonly LiveAlias[]): Held[] {
-  const resources = object(before['Resources']);
+  const resources = objectOf(before['Resources']);
   const nameIn = (from: Template, id: string) =>
-    JSON.stringify(propertiesOf(object(object(from['Resources'])[id]))['FunctionName']);
+    JSON.stringify(propertiesOf(objectOf(objectOf(from['Resources'])[id]))['FunctionName']);
   return aliasesOf(template).flatMap((one) => {
     const now = live.find(({ logicalId }) => logicalId === one.alias);
     if (!now || one.version in resources) return [];

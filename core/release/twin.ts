@@ -1,4 +1,4 @@
-import { isObject } from '../project/intrinsics.ts';
+import { objectOf } from '../project/intrinsics.ts';
 import { type PlannedFunction, UNKNOWN_VALUE } from './build-plan.ts';
 
 /**
@@ -19,14 +19,13 @@ const REACH = [
   'VpcConfig',
 ];
 
-const object = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
 const json = (value: unknown) => JSON.stringify(value) ?? '';
 
 /** A property of a function as its template writes it: what Globals say, and what it says itself. */
 function written(template: Template, id: string, ...path: string[]): string {
-  const globals = object(object(template['Globals'])['Function']);
-  const own = object(object(object(template['Resources'])[id])['Properties']);
-  const at = (from: unknown) => path.reduce((node: unknown, key) => object(node)[key], from);
+  const globals = objectOf(objectOf(template['Globals'])['Function']);
+  const own = objectOf(objectOf(objectOf(template['Resources'])[id])['Properties']);
+  const at = (from: unknown) => path.reduce((node: unknown, key) => objectOf(node)[key], from);
   return json([at(globals), at(own)]);
 }
 

@@ -1,7 +1,7 @@
 import { type CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 
 /** DescribeAlarms takes so many names at once (CloudWatch API reference). */
-export const NAMES_AT_ONCE = 100;
+const NAMES_AT_ONCE = 100;
 
 /** Lists in parts that DescribeAlarms and DeleteAlarms take. */
 export const inParts = (names: readonly string[]): string[][] =>

@@ -6,14 +6,17 @@ import { functionsOf } from '../../core/release/stack-resources.ts';
 import {
   describeStack,
   ended,
+  entered,
   get,
+  handlerOf,
   lambda,
-  lockOwner,
   release,
   resourcesOf,
   sfn,
   start,
   stateOf,
+  statesOf,
+  unlocked,
   until,
   upload,
 } from '../support/aws.ts';
@@ -44,13 +47,6 @@ async function versions(): Promise<string[]> {
     new ListVersionsByFunctionCommand({ FunctionName: await functionName() }),
   );
   return Versions.flatMap(({ Version }) => (Version && Version !== '$LATEST' ? [Version] : []));
-}
-
-async function entered(arn: string): Promise<string[]> {
-  const { events = [] } = await sfn.send(
-    new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
-  );
-  return events.flatMap(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name ?? []);
 }
 
 /** The version that the stack itself says the alias points at. */
@@ -84,7 +80,7 @@ describe('a function behind an alias', () => {
     // What the stack says is what runs: no version beside the live one, and nothing held.
     expect(await versionInStack()).toEqual(['2']);
     expect(await holds()).toEqual(['']);
-    expect(await entered(end.arn)).toEqual(
+    expect(await statesOf(end.arn)).toEqual(
       expect.arrayContaining(['SmokeTestHeld', 'ShiftTraffic', 'Settle']),
     );
   });
@@ -94,7 +90,7 @@ describe('a function behind an alias', () => {
     const end = await release(STACK, await project(2, { 'README.md': 'not shipped' }));
     expect(end.status, end.message).toBe('SUCCEEDED');
     expect(await versions()).toEqual(before);
-    expect(await entered(end.arn)).not.toContain('SmokeTestHeld');
+    expect(await statesOf(end.arn)).not.toContain('SmokeTestHeld');
   });
 
   it('gets a new version when a layer alone has changed', async () => {
@@ -206,13 +202,9 @@ describe('a release with held aliases that a human stops', () => {
         source: await upload(`uploads/${stack}.zip`, await project(2)),
         stackName: stack,
       });
-      await until(`${arn} to be in ${state}`, async () =>
-        (await entered(arn)).includes(state) ? true : undefined,
-      );
+      await entered(arn, state);
       await sfn.send(new StopExecutionCommand({ executionArn: arn }));
-      await until('the lock to be free', async () =>
-        (await lockOwner(stack)) === undefined ? true : undefined,
-      );
+      await unlocked(stack);
       expect([await stateOf(stack), await aliasOf(stack)]).toEqual(before);
       expect(await get(stack, '/hello')).toMatchObject({ status: 200, body: { version: 1 } });
     },
@@ -221,11 +213,6 @@ describe('a release with held aliases that a human stops', () => {
 
 describe('a handler that goes on though its execution was stopped', () => {
   const stack = 'aliased-late';
-  const handlerOf = async (state: string) =>
-    (await resourcesOf('Plimsoll')).find(
-      ({ type, logicalId }) =>
-        type === 'AWS::Lambda::Function' && logicalId.startsWith(`Handlers${state}Function`),
-    )?.physicalId;
   const late = async (state: string, input: object) => {
     const { FunctionError, Payload } = await lambda.send(
       new InvokeCommand({ FunctionName: await handlerOf(state), Payload: JSON.stringify(input) }),
@@ -241,9 +228,7 @@ describe('a handler that goes on though its execution was stopped', () => {
       source: await upload(`uploads/${stack}.zip`, await project(2)),
       stackName: stack,
     });
-    await until(`${arn} to hold`, async () =>
-      (await entered(arn)).includes('SmokeTestHeld') ? true : undefined,
-    );
+    await entered(arn, 'SmokeTestHeld');
     const { events = [] } = await sfn.send(
       new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
     );
@@ -255,9 +240,7 @@ describe('a handler that goes on though its execution was stopped', () => {
     const { held, changeSetName } = outputOf('CreateChangeSet');
     const stopped = outputOf('Prerequisites');
     await sfn.send(new StopExecutionCommand({ executionArn: arn }));
-    await until('the lock to be free', async () =>
-      (await lockOwner(stack)) === undefined ? true : undefined,
-    );
+    await unlocked(stack);
     expect(await late('ExecuteChangeSet', { release: stopped, execution: arn, changeSetName })).toBe(
       'StackLockedError',
     );

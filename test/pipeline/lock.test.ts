@@ -10,29 +10,23 @@ import {
   ended,
   entered,
   get,
+  handlerOf,
   lambda,
   lockOwner,
   markStuck,
   pipeline,
   records,
   release,
-  resourcesOf,
   sfn,
   start,
   stateOf,
-  until,
+  unlocked,
   upload,
 } from '../support/aws.ts';
 import { changed, projectZip } from '../support/project.ts';
 
 const stop = (arn: string) => sfn.send(new StopExecutionCommand({ executionArn: arn }));
 const outcomes = async (stack: string) => (await records(stack)).map(({ outcome }) => outcome);
-/** Waits until nobody holds the lock of a stack. */
-const free = (stack: string) =>
-  until(`the lock of ${stack} to be free`, async () =>
-    (await lockOwner(stack)) === undefined ? true : undefined,
-  );
-
 /** Starts a release of the base project, changed or not, without waiting for it. */
 async function begin(stackName: string, zip: Buffer, more: object = {}): Promise<string> {
   return start({ source: await upload(`uploads/${stackName}.zip`, zip), stackName, ...more });
@@ -106,7 +100,7 @@ describe('a release that a human stops', () => {
     const arn = await begin('stopped', await projectZip());
     await entered(arn, 'Resolve');
     await stop(arn);
-    await free('stopped');
+    await unlocked('stopped');
     expect(await stateOf('stopped')).toEqual({ exists: false });
     expect(await outcomes('stopped')).toEqual(['ROLLED_BACK']);
     const next = await release('stopped', await projectZip());
@@ -138,7 +132,7 @@ describe('a release that a human stops', () => {
     );
     await entered(arn, state);
     await stop(arn);
-    await free(stack);
+    await unlocked(stack);
     expect(await stateOf(stack)).toEqual(before);
     expect(await get(stack, '/hello')).toMatchObject({ body: { version: 1 } });
     expect(await outcomes(stack)).toEqual(['RELEASED', 'ROLLED_BACK']);
@@ -149,15 +143,11 @@ describe('a release that a human stops', () => {
     const input = { source, stackName: 'late' };
     const arn = await start(input);
     await stop(arn);
-    await free('late');
+    await unlocked('late');
     const { startDate, name } = await sfn.send(new DescribeExecutionCommand({ executionArn: arn }));
-    const handler = (await resourcesOf('Plimsoll')).find(
-      ({ type, logicalId }) =>
-        type === 'AWS::Lambda::Function' && logicalId.startsWith('HandlersPrerequisitesFunction'),
-    );
     const { FunctionError, Payload } = await lambda.send(
       new InvokeCommand({
-        FunctionName: handler?.physicalId,
+        FunctionName: await handlerOf('Prerequisites'),
         Payload: JSON.stringify({ start: input, execution: { id: arn, name, startedAt: startDate } }),
       }),
     );
@@ -173,7 +163,7 @@ describe('a release that a human stops', () => {
     const arn = await begin('first-stopped', await projectZip());
     await entered(arn, 'SmokeTest');
     await stop(arn);
-    await free('first-stopped');
+    await unlocked('first-stopped');
     expect(await stateOf('first-stopped')).toEqual({ exists: false });
   });
 });

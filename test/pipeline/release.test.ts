@@ -7,7 +7,6 @@ import {
 } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand, ResourceNotFoundException } from '@aws-sdk/client-lambda';
-import { GetExecutionHistoryCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 import { PROBE_PREFIX, temporaryName } from '../../core/release/probe.ts';
 import { functionsOf } from '../../core/release/stack-resources.ts';
@@ -19,8 +18,8 @@ import {
   records,
   release,
   resourcesOf,
-  sfn,
   stateOf,
+  statesOf,
 } from '../support/aws.ts';
 import { changed, projectZip } from '../support/project.ts';
 
@@ -139,27 +138,20 @@ describe('a release', () => {
 });
 
 describe('the decisions of the optimiser', () => {
-  const states = async (arn: string) => {
-    const { events = [] } = await sfn.send(
-      new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
-    );
-    return events.flatMap(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name ?? []);
-  };
-
   it('are used again while nothing that they follow from has changed; a changed function alone builds no layer anew', async () => {
     const first = await release('decided', await projectZip({ 'functions/hello/note.txt': 'decided' }));
     expect(first.status, first.message).toBe('SUCCEEDED');
-    expect(await states(first.arn)).toContain('Optimise');
+    expect(await statesOf(first.arn)).toContain('Optimise');
     const again = await release(
       'decided',
       await projectZip({ 'functions/hello/note.txt': 'decided', 'README.md': 'not shipped' }),
     );
-    expect(await states(again.arn)).not.toContain('Optimise');
+    expect(await statesOf(again.arn)).not.toContain('Optimise');
     const changedFunction = await release(
       'decided',
       await projectZip({ 'functions/hello/note.txt': 'changed' }),
     );
-    const entered = await states(changedFunction.arn);
+    const entered = await statesOf(changedFunction.arn);
     expect(entered).toContain('Optimise');
     expect(entered).toContain('BuildFunctions');
     expect(entered).not.toContain('BuildLayer');

@@ -1,20 +1,12 @@
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { ListFunctionsCommand } from '@aws-sdk/client-lambda';
-import { GetExecutionHistoryCommand } from '@aws-sdk/client-sfn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PROBE_PREFIX, TWIN_PREFIX, temporaryName } from '../../core/release/probe.ts';
-import { get, lambda, records, release, sfn, stateOf } from '../support/aws.ts';
+import { get, lambda, records, release, stateOf, statesOf } from '../support/aws.ts';
 import { callWithoutPause } from '../support/client.ts';
 import { changed, projectZip } from '../support/project.ts';
 
 const STACK = 'twinned';
-
-async function states(arn: string): Promise<string[]> {
-  const { events = [] } = await sfn.send(
-    new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
-  );
-  return events.flatMap(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name ?? []);
-}
 
 /** What is left of the temporary functions of the stack's releases: names of functions and log groups. */
 async function temporary(): Promise<string[]> {
@@ -50,7 +42,7 @@ describe('a function without an alias', () => {
     expect(end.message).toMatch(/smoke event you of Hello, on a temporary twin/);
     expect(Object.keys(seen)).toEqual(['200 1']);
     expect(await stateOf(STACK)).toEqual(before);
-    expect(await states(end.arn)).not.toContain('CreateChangeSet');
+    expect(await statesOf(end.arn)).not.toContain('CreateChangeSet');
     expect(await temporary()).toEqual([]);
   });
 

@@ -18,6 +18,7 @@ import {
 } from '@aws-sdk/client-sfn';
 import { inject } from 'vitest';
 import { type StackResource, stagesOf } from '../../core/release/stack-resources.ts';
+import { lockKey } from '../../core/release/table.ts';
 
 Object.assign(process.env, inject('environment'), {
   AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
@@ -162,21 +163,36 @@ export async function readArtifact(key: string): Promise<string> {
   return (await Body?.transformToString()) ?? '';
 }
 
-const lockKey = (stackName: string) => ({ pk: { S: `stack#${stackName}` }, sk: { S: 'lock' } });
-
-/** The execution that holds the lock of a stack, or undefined where nobody does. */
-export async function lockOwner(stackName: string): Promise<string | undefined> {
+async function lockItem(stackName: string) {
   const { Item } = await dynamodb.send(
     new GetItemCommand({ TableName: pipeline.ReleasesTable, Key: lockKey(stackName), ConsistentRead: true }),
   );
-  return Item?.['owner']?.S;
+  return Item;
+}
+
+/** The execution that holds the lock of a stack, or undefined where nobody does. */
+export async function lockOwner(stackName: string): Promise<string | undefined> {
+  return (await lockItem(stackName))?.['owner']?.S;
+}
+
+/** Waits until nobody holds the lock of a stack. */
+export const unlocked = (stackName: string): Promise<true> =>
+  until(`the lock of ${stackName} to be free`, async () =>
+    (await lockOwner(stackName)) === undefined ? true : undefined,
+  );
+
+/** Physical name of one of the pipeline's own handlers. */
+export async function handlerOf(state: string): Promise<string | undefined> {
+  const found = (await resourcesOf('Plimsoll')).find(
+    ({ type, logicalId }) =>
+      type === 'AWS::Lambda::Function' && logicalId.startsWith(`Handlers${state}Function`),
+  );
+  return found?.physicalId;
 }
 
 /** Id of the release that has locked a stack. */
 export async function lockedRelease(stackName: string): Promise<string> {
-  const { Item } = await dynamodb.send(
-    new GetItemCommand({ TableName: pipeline.ReleasesTable, Key: lockKey(stackName), ConsistentRead: true }),
-  );
+  const Item = await lockItem(stackName);
   return (JSON.parse(Item?.['release']?.S ?? '{}') as { id?: string }).id ?? '';
 }
 
@@ -187,16 +203,17 @@ export async function markStuck(stackName: string, lock: Record<string, string>)
   await dynamodb.send(new PutItemCommand({ TableName: pipeline.ReleasesTable, Item }));
 }
 
+/** Names of the states that an execution has entered, in that order. */
+export async function statesOf(arn: string): Promise<string[]> {
+  const { events = [] } = await sfn.send(
+    new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
+  );
+  return events.flatMap(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name ?? []);
+}
+
 /** Waits until an execution enters a state. */
 export async function entered(arn: string, state: string): Promise<void> {
-  await until(`${state} of ${arn}`, async () => {
-    const { events = [] } = await sfn.send(
-      new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
-    );
-    return (
-      events.some(({ stateEnteredEventDetails }) => stateEnteredEventDetails?.name === state) || undefined
-    );
-  });
+  await until(`${state} of ${arn}`, async () => (await statesOf(arn)).includes(state) || undefined);
 }
 
 /** The releases of a stack as the table has them, oldest first. */
