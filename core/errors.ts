@@ -35,6 +35,8 @@ export class UnsafeArchiveError extends failure('UnsafeArchiveError', 2) {}
 export class ResolutionError extends failure('ResolutionError', 2) {}
 /** A resolved distribution could not be installed: hash mismatch, no wheel for the platform, no network. */
 export class InstallError extends failure('InstallError', 1) {}
+/** `sam build` could not build what is not ours. */
+export class SamBuildError extends failure('SamBuildError', 1) {}
 /** Modules of a built artifact do not import in a clean interpreter. */
 export class ImportCheckError extends failure('ImportCheckError', 1) {}
 /** A workload fails on a tree from which nothing was removed yet. */

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { type BuildPlan, buildPlanSchema, type PlannedLayer } from '../core/release/build-plan.ts';
+import { buildPlanSchema, type PlannedLayer } from '../core/release/build-plan.ts';
 import { describeLayer, layerName } from '../core/release/clean-up.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
@@ -48,7 +48,6 @@ async function publish(
   { lambda, bucket }: Clients,
   name: string,
   layer: PlannedLayer,
-  { target }: BuildPlan,
   validated: ValidatedArtifacts,
 ): Promise<string> {
   const zip = validated.find('layer', layer);
@@ -61,8 +60,8 @@ async function publish(
       LayerName: name,
       Description: describeLayer(layer.key),
       Content: { S3Bucket: bucket.name, S3Key: zip.key, S3ObjectVersion: zip.versionId },
-      CompatibleRuntimes: [`python${target.python}` as Runtime],
-      CompatibleArchitectures: [target.architecture as Architecture],
+      CompatibleRuntimes: layer.runtimes as Runtime[],
+      CompatibleArchitectures: layer.architectures as Architecture[],
     }),
   );
   try {
@@ -88,7 +87,7 @@ export async function deployLayers(
       const found = await findVersion(clients.lambda, name, layer);
       return {
         layer,
-        arn: found ?? (await publish(clients, name, layer, plan, validated)),
+        arn: found ?? (await publish(clients, name, layer, validated)),
         isNew: found === undefined,
       };
     }),

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { manifestSchema } from '../core/build/manifest.ts';
 import { ImportCheckError } from '../core/errors.ts';
 import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
+import { isOurs } from '../core/release/plan.ts';
 import { PROBE_HANDLER, PROBE_PREFIX, temporaryName } from '../core/release/probe.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
@@ -86,7 +87,7 @@ async function importAll(
 }
 
 /**
- * Proves, in real Lambda functions that nobody else calls, that every module of every function and its new layers
+ * Proves, in real Lambda functions that nobody else calls, that every module of every function of ours and its new layers
  * imports. Nothing in production has changed yet.
  * @throws ImportCheckError
  */
@@ -108,11 +109,11 @@ export async function probeImports(
       MemorySize: PROBE_MEMORY_MB,
       Environment: { Variables: fn.environment },
     };
-    return withTemporaryFunction({ ...clients, validated }, plan, fn, configuration, async (name) =>
+    return withTemporaryFunction({ ...clients, validated }, fn, configuration, async (name) =>
       importAll(lambda, name, fn, await modulesOf(bucket, plan, fn)),
     );
   };
-  return { probes: await allSettled(plan.functions.map(probe)) };
+  return { probes: await allSettled(plan.functions.filter(isOurs).map(probe)) };
 }
 
 export const handler = lambdaHandler('ProbeImports', inputSchema, (input) =>

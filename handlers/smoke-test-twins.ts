@@ -70,7 +70,7 @@ async function prove(
     Environment: { Variables: twinEnvironment(fn, like) },
   };
   const validated = await ValidatedArtifacts.read(bucket, release);
-  return withTemporaryFunction({ ...clients, validated }, plan, fn, configuration, async (name) => {
+  return withTemporaryFunction({ ...clients, validated }, fn, configuration, async (name) => {
     const passed: Passed[] = [];
     for (const event of fn.smoke) {
       const check = `smoke event ${event.name} of ${fn.logicalId}, on a temporary twin`;

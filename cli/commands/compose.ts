@@ -7,7 +7,7 @@ import type { Workspace, WorkspaceArtifact } from '../../core/build/workspace.ts
 import { UnsupportedProjectError } from '../../core/errors.ts';
 import { runWorkload } from '../../core/optimise/workload.ts';
 import type { BuildPlan, PlannedFunction } from '../../core/release/build-plan.ts';
-import { handlerModule } from '../../core/release/plan.ts';
+import { handlerModule, isOurs } from '../../core/release/plan.ts';
 import { LAMBDA_LAYERS_PER_FUNCTION } from '../../core/size/limits.ts';
 import { megabytes } from '../../core/size/report.ts';
 import { type Overrides, openBuild } from '../open-build.ts';
@@ -119,7 +119,9 @@ function functionTable(
 
 /** Proposes a split of the distributions into layers, from what the functions use, and shows it beside today's. */
 export async function composeLayers(options: Options): Promise<void> {
-  const { root, plan, workspace } = await openBuild(options.project, options);
+  const { root, plan: whole, workspace } = await openBuild(options.project, options);
+  // What others build is not ours to split.
+  const plan = { ...whole, layers: whole.layers.filter(isOurs), functions: whole.functions.filter(isOurs) };
   if (!canRun(plan.target))
     throw new UnsupportedProjectError(
       `layers compose runs the functions, and this machine cannot run ${plan.target.architecture}; run it on such a machine`,
@@ -139,7 +141,11 @@ export async function composeLayers(options: Options): Promise<void> {
       bytes,
       functions: uses.flatMap(([fn, used]) => (used.has(name) ? [fn] : [])),
     }));
-  const foreign = Math.max(0, ...plan.functions.map((fn) => fn.foreignLayers));
+  const isSplit = (name: string) => plan.layers.some((layer) => layer.name === name);
+  const foreign = Math.max(
+    0,
+    ...plan.functions.map((fn) => fn.foreignLayers + fn.layers.filter((name) => !isSplit(name)).length),
+  );
   const proposed = named(compose(pieces, LAMBDA_LAYERS_PER_FUNCTION - foreign), plan);
   const today = todayOf(plan, pieces);
   const idle = pieces.filter(({ functions }) => functions.length === 0).map(({ name }) => name);

@@ -10,7 +10,7 @@ import { loadProject } from '../../core/project/project.ts';
 import { refuseForeignRights, withBoundary } from '../../core/release/boundary.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
 import { markedTemplate } from '../../core/release/deployable.ts';
-import { planProject } from '../../core/release/plan.ts';
+import { isOurs, planProject } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
 import { megabytes } from '../../core/size/report.ts';
 import { Remote } from './remote.ts';
@@ -32,7 +32,8 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   await remote.writeText(keys.plan(release), JSON.stringify(plan));
   for (const layer of plan.layers) {
     const list = layer.distributions.map(({ name, version }) => `${name}==${version}`).join(', ');
-    say(`layer ${layer.name} (wave ${layer.wave}): ${list || 'files only'}`);
+    const what = layer.foreign ? 'built by others' : list || 'files only';
+    say(`layer ${layer.name} (wave ${layer.wave}): ${what}`);
   }
 }
 
@@ -51,7 +52,9 @@ async function templateOf(
   const marked = markedTemplate(document, {
     layers: plan.layers.map(({ logicalId }) => logicalId),
     functions: plan.functions.map(({ logicalId }) => logicalId),
-    ...(plan.fetch ? { fetchFrom: bucket } : {}),
+    ...(plan.fetch
+      ? { fetch: { bucket, functions: plan.functions.filter(isOurs).map(({ logicalId }) => logicalId) } }
+      : {}),
   });
   const template = withBoundary(marked, rights);
   if (!hasAliases) return template;

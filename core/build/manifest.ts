@@ -7,8 +7,9 @@ export const manifestSchema = z.object({
   name: z.string(),
   /** Content hash of everything that the artifact is built from: same key, same bytes. */
   key: z.string().regex(/^[0-9a-f]{64}$/),
-  python: z.string(),
-  architecture: z.enum(['x86_64', 'arm64']),
+  /** Lambda's names of what it is for; a layer of others may say nothing, or more than one. */
+  runtimes: z.array(z.string()),
+  architectures: z.array(z.string()),
   zip: z.object({ bytes: z.int(), sha256: z.string() }),
   /** What functions may fetch when they ask for it after all, where the project wants that. */
   removed: z.object({ bytes: z.int(), sha256: z.string() }).optional(),

@@ -6,6 +6,7 @@ import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-
 import { handlerModule } from '../release/plan.ts';
 import { PROBE_FILE } from '../release/probe.ts';
 import { type Built, buildArtifact, type OnStep } from './artifact.ts';
+import { buildForeign } from './foreign.ts';
 import { script } from './scripts.ts';
 
 export interface BuildContext {
@@ -41,11 +42,12 @@ const librariesOf = (trees: ReadonlyMap<string, string>, names: readonly string[
     return tree === undefined ? [] : [join(tree, 'python')];
   });
 
-/** Builds one layer of a plan; the layers that it requires must have been built. @throws see buildArtifact */
+/** Builds one layer of a plan; the layers that it requires must have been built. @throws see buildArtifact, buildForeign */
 export function buildLayer(
   layer: PlannedLayer,
   { root, plan, trees, workdir, onStep, decided }: BuildContext,
 ): Promise<Built> {
+  if (layer.foreign) return buildForeign('layer', layer, layer.foreign, { root, plan, workdir, onStep });
   return buildArtifact(
     {
       ...layer,
@@ -64,11 +66,12 @@ export function buildLayer(
   );
 }
 
-/** Builds one function of a plan and proves that its handler imports beside its layers. @throws see buildArtifact */
+/** Builds one function of a plan and proves, where it is ours, that its handler imports beside its layers. @throws see buildArtifact, buildForeign */
 export function buildFunction(
   fn: PlannedFunction,
   { root, plan, trees, workdir, onStep, decided }: BuildContext,
 ): Promise<Built> {
+  if (fn.foreign) return buildForeign('function', fn, fn.foreign, { root, plan, workdir, onStep });
   return buildArtifact(
     {
       ...fn,

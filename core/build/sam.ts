@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { InstallError, TemplateError } from '../errors.ts';
+import { TemplateError } from '../errors.ts';
 import { run } from './run.ts';
 import { script } from './scripts.ts';
-import { findPython, uv } from './uv.ts';
+import { findPython, installTool } from './uv.ts';
 
 const TIMEOUT_MS = 2 * 60_000;
 const answerSchema = z.union([
@@ -32,23 +32,7 @@ export async function expandSam(input: ExpandInput): Promise<Record<string, unkn
   const { template, parameters, region, python, workdir } = input;
   const interpreter = await findPython(python, workdir);
   const libraries = join(workdir, 'sam-translator');
-  const installed = await uv(
-    [
-      'pip',
-      'install',
-      '--quiet',
-      '--require-hashes',
-      '--only-binary=:all:',
-      `--python=${interpreter}`,
-      '--target',
-      libraries,
-      '-r',
-      script('sam-requirements.txt'),
-    ],
-    workdir,
-  );
-  if (installed.code !== 0)
-    throw new InstallError(`cannot install aws-sam-translator: ${installed.stderr.trim().slice(0, 2000)}`);
+  await installTool('aws-sam-translator', 'sam-requirements.txt', interpreter, libraries);
   const result = await run(interpreter, ['-I', '-S', '-B', script('expand_sam.py')], {
     cwd: workdir,
     env: { LC_ALL: 'C.UTF-8', HOME: workdir },

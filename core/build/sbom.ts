@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { normalizeName } from './names.ts';
+import { listTree } from './tree.ts';
 
 /** One component as CycloneDX 1.6 writes it (cyclonedx.org, "JSON reference"). */
 interface Component {
@@ -62,6 +65,50 @@ export function componentOf(text: string): Component | undefined {
   return { type: 'library', 'bom-ref': purl, name, version, purl, ...(licenses ? { licenses } : {}) };
 }
 
+const npmSchema = z.object({ name: z.string(), version: z.string(), license: z.unknown() });
+const SPDX = /^[A-Za-z0-9.+()-]+( (OR|AND|WITH) [A-Za-z0-9.+()-]+)*$/;
+
+/** One npm package, from its package.json; undefined where that describes none. */
+export function npmComponentOf(text: string): Component | undefined {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const parsed = npmSchema.safeParse(raw);
+  if (!parsed.success) return undefined;
+  const { name, version, license } = parsed.data;
+  // A scope is a namespace of its own (purl-spec, npm): its @ is escaped, its slash is not.
+  const purl = `pkg:npm/${name.split('/').map(encodeURIComponent).join('/')}@${encodeURIComponent(version)}`;
+  const licences =
+    typeof license !== 'string'
+      ? undefined
+      : [
+          SPDX.test(license)
+            ? { expression: license }
+            : { license: { name: license.slice(0, MAX_LICENCE_NAME) } },
+        ];
+  return {
+    type: 'library',
+    'bom-ref': purl,
+    name,
+    version,
+    purl,
+    ...(licences ? { licenses: licences } : {}),
+  };
+}
+
+const NPM_MANIFEST = /(^|\/)node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/;
+
+/** The npm packages of a tree; what stands there twice in one version is one component. */
+function npmComponents(tree: string): Component[] {
+  const found = listTree(tree)
+    .filter(({ path }) => NPM_MANIFEST.test(path))
+    .flatMap(({ path }) => npmComponentOf(readFileSync(join(tree, path), 'utf8')) ?? []);
+  return [...new Map(found.map((one) => [one.purl, one])).values()];
+}
+
 /** The bill of materials of an artifact, from what is in its tree. The same tree gives the same text. */
 export async function sbomOf(name: string, key: string, libraries: string): Promise<Sbom> {
   const folders = (await readdir(libraries)).filter((one) => one.endsWith('.dist-info')).sort();
@@ -73,6 +120,6 @@ export async function sbomOf(name: string, key: string, libraries: string): Prom
     specVersion: '1.6',
     version: 1,
     metadata: { component: { type: 'application', name, version: key } },
-    components: texts.flatMap((text) => componentOf(text) ?? []),
+    components: [...texts.flatMap((text) => componentOf(text) ?? []), ...npmComponents(libraries)],
   };
 }

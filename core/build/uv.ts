@@ -1,6 +1,8 @@
-import { ToolMissingError } from '../errors.ts';
+import { dirname } from 'node:path';
+import { InstallError, ToolMissingError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
 import { type RunResult, run } from './run.ts';
+import { script } from './scripts.ts';
 
 const TIMEOUT_MS = 10 * 60_000;
 
@@ -46,4 +48,33 @@ export async function findPython(version: string, cwd: string): Promise<string> 
   throw new ToolMissingError(
     `no Python ${version} on this machine, and uv could not fetch one; install Python ${version}, the version of the project's functions`,
   );
+}
+
+/**
+ * Installs a tool that builds need, in the versions and with the hashes that stand beside our scripts.
+ * @param folder where its packages go
+ * @throws InstallError
+ */
+export async function installTool(
+  name: string,
+  requirements: string,
+  interpreter: string,
+  folder: string,
+): Promise<void> {
+  const { code, stderr } = await uv(
+    [
+      'pip',
+      'install',
+      '--quiet',
+      '--require-hashes',
+      '--only-binary=:all:',
+      `--python=${interpreter}`,
+      '--target',
+      folder,
+      '-r',
+      script(requirements),
+    ],
+    dirname(folder),
+  );
+  if (code !== 0) throw new InstallError(`cannot install ${name}: ${stderr.trim().slice(0, 2000)}`);
 }

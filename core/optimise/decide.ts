@@ -1,12 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canRun, copySources, installPackages } from '../build/artifact.ts';
+import { foreignTree } from '../build/foreign.ts';
 import { type ImportResult, topLevelModules } from '../build/imports.ts';
 import { install } from '../build/install.ts';
 import { fromRoot, functionSources } from '../build/planned.ts';
 import { findPython } from '../build/uv.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
-import { handlerModule } from '../release/plan.ts';
+import { handlerModule, isOurs, isProvenWith } from '../release/plan.ts';
 import type { ProjectDecisions } from './decisions.ts';
 import { optimise } from './optimise.ts';
 import type { FetchableFile, Unit } from './unit.ts';
@@ -91,25 +92,48 @@ async function testWorkload(
 
 const bytecodeCache = (workdir: string) => join(workdir, 'bytecode-of-untouched');
 
+/** The libraries of those layers of others that our functions use. */
+async function foreignLayers({ root, plan, workdir }: DecideInput): Promise<Map<string, string>> {
+  const libraries = new Map<string, string>();
+  for (const { name, logicalId, foreign } of plan.layers.filter((one) => isProvenWith(one, plan.functions))) {
+    const folder = join(workdir, 'foreign', name);
+    await mkdir(folder, { recursive: true });
+    const context = { root, plan, workdir: folder };
+    if (foreign) libraries.set(name, join(await foreignTree(logicalId, foreign, context), 'python'));
+  }
+  return libraries;
+}
+
+/** What workloads run on. */
+interface Trees {
+  layers: readonly Unit[];
+  functions: readonly Unit[];
+  /** Folders of the libraries of layers that others have built, by name: on the path, and left alone. */
+  foreign: ReadonlyMap<string, string>;
+}
+
 /** One workload a function, and one for each layer that no function uses: its imports. */
 function workloadsOf(
   { plan, workdir }: DecideInput,
-  layers: readonly Unit[],
-  functions: readonly Unit[],
+  { layers, functions, foreign }: Trees,
   interpreter: string,
 ): Workload[] {
   const common = { interpreter, fetch: plan.fetch, bytecodeCache: bytecodeCache(workdir) };
   const pick = (names: readonly string[]) =>
     names.flatMap((name) => layers.find((unit) => unit.name === name) ?? []);
-  const idle = plan.layers.filter(({ name }) => !plan.functions.some((fn) => fn.layers.includes(name)));
+  const ours = plan.functions.filter(isOurs);
+  const pathsOf = (names: readonly string[]) =>
+    names.flatMap((name) => pick([name])[0]?.libraries ?? foreign.get(name) ?? []);
+  const idle = plan.layers.filter(
+    (layer) => isOurs(layer) && !ours.some((fn) => fn.layers.includes(layer.name)),
+  );
   return [
-    ...plan.functions.map((fn, index): Workload => {
+    ...ours.map((fn, index): Workload => {
       const own = functions[index] ? [functions[index]] : [];
-      const seen = [...own, ...pick(fn.layers)];
       return {
         ...common,
         name: fn.name,
-        paths: seen.map(({ libraries }) => libraries),
+        paths: [...own.map(({ libraries }) => libraries), ...pathsOf(fn.layers)],
         modules: modulesOf([...pick(fn.layers), ...own]),
         handler: fn.handler,
         events: fn.smoke,
@@ -152,9 +176,10 @@ export async function decide(input: DecideInput): Promise<Decided> {
   const { plan, workdir, onStep = () => {} } = input;
   await mkdir(workdir, { recursive: true });
   onStep('install');
-  const [layers, functions, interpreter] = await Promise.all([
-    Promise.all(plan.layers.map((layer) => layerUnit(input, layer))),
-    Promise.all(plan.functions.map((fn) => functionUnit(input, fn))),
+  const [layers, functions, foreign, interpreter] = await Promise.all([
+    Promise.all(plan.layers.filter(isOurs).map((layer) => layerUnit(input, layer))),
+    Promise.all(plan.functions.filter(isOurs).map((fn) => functionUnit(input, fn))),
+    foreignLayers(input),
     findPython(plan.target.python, workdir),
   ]);
   const runs = canRun(plan.target);
@@ -164,7 +189,7 @@ export async function decide(input: DecideInput): Promise<Decided> {
     interpreter,
     workloads: runs
       ? [
-          ...workloadsOf(input, layers, functions, interpreter),
+          ...workloadsOf(input, { layers, functions, foreign }, interpreter),
           ...(await testWorkload(input, layers, functions, interpreter)),
         ]
       : [],

@@ -39,6 +39,17 @@ export const decisionsSchema = z.object({
 /** What is to be done to the tree of one artifact, as it was proven. */
 export type Decisions = z.infer<typeof decisionsSchema>;
 
+/** An artifact that stays as it is. */
+export const NO_DECISIONS: Decisions = {
+  remove: [],
+  fetchable: [],
+  compact: [],
+  docstrings: true,
+  sources: [],
+  lazy: {},
+  steps: [],
+};
+
 export const heavyImportSchema = z.object({
   /** The function whose cold start pays for it. */
   function: z.string(),

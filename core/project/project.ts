@@ -42,22 +42,31 @@ export interface Project {
   config: ProjectConfig;
   layers: ProjectLayer[];
   functions: ProjectFunction[];
-  /** `3.11`; all layers and functions of a project share it. */
+  /** `3.11`; all layers and functions that we build share it. */
   python: string;
   architecture: Architecture;
 }
 
 const smokeSchema = z.strictObject({ event: z.unknown(), expect: z.unknown().optional() });
 
-async function folderOf(root: string, path: string, where: string): Promise<string> {
-  const folder = normalize(path).replace(/[/\\]$/, '');
-  if (isAbsolute(folder) || folder.split(sep).includes('..')) {
+/** A folder of the project, or an archive where one is to be deployed. @throws ProjectError */
+async function placeOf(
+  root: string,
+  path: string,
+  where: string,
+  { foreign }: Pick<TemplateFunction, 'foreign'>,
+): Promise<string> {
+  const place = normalize(path).replace(/[/\\]$/, '');
+  if (isAbsolute(place) || place.split(sep).includes('..')) {
     throw new ProjectError(`${where}: ${path} is outside the project; use a folder beside the template`);
   }
-  const info = await stat(join(root, folder)).catch(() => undefined);
-  if (!info?.isDirectory())
-    throw new ProjectError(`${where}: there is no folder ${path}; create it or correct the template`);
-  return folder;
+  const isArchive = foreign !== undefined && 'archive' in foreign;
+  const info = await stat(join(root, place)).catch(() => undefined);
+  if (isArchive ? !info?.isFile() : !info?.isDirectory())
+    throw new ProjectError(
+      `${where}: there is no ${isArchive ? 'file' : 'folder'} ${path}; create it or correct the template`,
+    );
+  return place;
 }
 
 async function requirementsOf(root: string, folder: string): Promise<{ requirements?: string }> {
@@ -131,21 +140,27 @@ export async function loadProject(
   const template = readTemplate(text, file, parameters);
   const layers = await Promise.all(
     template.layers.map(async (layer) => {
-      const contentUri = await folderOf(root, layer.contentUri, `${file}: ${layer.logicalId}.ContentUri`);
-      return { ...layer, contentUri, ...(await requirementsOf(root, contentUri)) };
+      const contentUri = await placeOf(
+        root,
+        layer.contentUri,
+        `${file}: ${layer.logicalId}.ContentUri`,
+        layer,
+      );
+      return { ...layer, contentUri, ...(layer.foreign ? {} : await requirementsOf(root, contentUri)) };
     }),
   );
   const functions = await Promise.all(
     template.functions.map(async (fn) => {
-      const codeUri = await folderOf(root, fn.codeUri, `${file}: ${fn.logicalId}.CodeUri`);
+      const codeUri = await placeOf(root, fn.codeUri, `${file}: ${fn.logicalId}.CodeUri`, fn);
       return {
         ...fn,
         codeUri,
-        ...(await requirementsOf(root, codeUri)),
+        ...(fn.foreign ? {} : await requirementsOf(root, codeUri)),
         smoke: await smokeEventsOf(root, codeUri),
       };
     }),
   );
+  const ours = functions.filter(({ foreign }) => !foreign);
   return {
     root,
     templateFile: file,
@@ -153,7 +168,7 @@ export async function loadProject(
     config,
     layers,
     functions,
-    python: common(functions, 'Runtime', (fn) => fn.runtime, 'python3.13').replace('python', ''),
-    architecture: common(functions, 'Architectures', (fn) => fn.architecture, 'x86_64'),
+    python: common(ours, 'Runtime', (fn) => fn.runtime, 'python3.13').replace('python', ''),
+    architecture: common(ours, 'Architectures', (fn) => fn.architecture, 'x86_64'),
   };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues } from './config.ts';
+import { type ForeignBuild, foreignFunction, foreignLayer } from './foreign.ts';
 import { isObject, resolve, resolveText, type Scope } from './intrinsics.ts';
 import { parseTemplate } from './yaml.ts';
 
@@ -11,21 +12,29 @@ export const SERVERLESS_FUNCTION = 'AWS::Serverless::Function';
 /** Lambda's name of a processor, and the name that its layers and zips carry. */
 export type Architecture = 'x86_64' | 'arm64';
 
-/** A layer of the project that Plimsoll builds. */
+/** A layer of the project whose content lies there. */
 export interface TemplateLayer {
   logicalId: string;
   /** The layer's own name, or its logical id in kebab case: what people see. */
   name: string;
-  /** Folder of the layer, relative to the template. */
+  /** Folder of the layer, or its archive, relative to the template. */
   contentUri: string;
+  /** How it is built where we do not build it. */
+  foreign?: ForeignBuild;
+  /** What the template says that it is for; empty where it says nothing. */
+  runtimes: string[];
+  architectures: string[];
   /** True where `sam build` would put the folder's content under python/. */
   hasBuildMethod: boolean;
 }
 
-/** A Python function of the project that Plimsoll builds. */
+/** A function of the project whose code lies there. */
 export interface TemplateFunction {
   logicalId: string;
+  /** Folder of the code, or its archive, relative to the template. */
   codeUri: string;
+  /** How it is built where we do not build it. */
+  foreign?: ForeignBuild;
   handler: string;
   /** Lambda's name of the runtime: python3.11. */
   runtime: string;
@@ -125,10 +134,19 @@ class TemplateReader {
     if (isObject(properties['ContentUri']) && 'Bucket' in properties['ContentUri']) return undefined;
     const contentUri = this.required(logicalId, properties, 'ContentUri');
     if (contentUri.startsWith('s3://')) return undefined;
+    const runtimes = this.texts(properties['CompatibleRuntimes']);
+    const architectures = this.texts(properties['CompatibleArchitectures']);
+    const foreign = foreignLayer(this.declares(logicalId, contentUri, resource), {
+      Type: resource.Type,
+      Properties: { ContentUri: contentUri, CompatibleRuntimes: runtimes },
+    });
     return {
       logicalId,
       name: resolveText(properties['LayerName'], this.scope) ?? kebab(logicalId),
       contentUri,
+      ...(foreign ? { foreign } : {}),
+      runtimes,
+      architectures,
       hasBuildMethod: resource.Metadata?.['BuildMethod'] !== undefined,
     };
   }
@@ -147,11 +165,12 @@ class TemplateReader {
     const codeUri = this.required(logicalId, properties, 'CodeUri');
     if (codeUri.startsWith('s3://')) return undefined;
     const runtime = this.required(logicalId, properties, 'Runtime');
-    if (!/^python3\.\d+$/.test(runtime)) {
-      throw new UnsupportedProjectError(
-        `${this.file}: ${logicalId} has Runtime ${runtime}; only python3.x functions are built here: build and upload it, and give CodeUri as s3://…`,
-      );
-    }
+    const handler = this.required(logicalId, properties, 'Handler');
+    const architecture = this.architecture(logicalId, properties);
+    const foreign = foreignFunction(this.declares(logicalId, codeUri, resource), {
+      Type: resource.Type,
+      Properties: { CodeUri: codeUri, Handler: handler, Runtime: runtime, Architectures: [architecture] },
+    });
     const variables = isObject(properties['Environment'])
       ? properties['Environment']['Variables']
       : undefined;
@@ -161,15 +180,26 @@ class TemplateReader {
     return {
       logicalId,
       codeUri,
-      handler: this.required(logicalId, properties, 'Handler'),
+      ...(foreign ? { foreign } : {}),
+      handler,
       runtime,
-      architecture: this.architecture(logicalId, properties),
+      architecture,
       ...this.layersOf(logicalId, properties),
       environment: Object.fromEntries(
         known.filter((pair): pair is [string, string] => pair[1] !== undefined),
       ),
       environmentNames: known.map(([name]) => name),
     };
+  }
+
+  private declares(logicalId: string, path: string, { Metadata: metadata }: Resource) {
+    return { file: this.file, logicalId, path, metadata, scope: this.scope };
+  }
+
+  /** The entries of a list that are known before deployment. */
+  private texts(node: unknown): string[] {
+    const list = resolve(node, this.scope);
+    return Array.isArray(list) ? list.flatMap((entry) => resolveText(entry, this.scope) ?? []) : [];
   }
 
   /** Whether SAM publishes a version of the function behind an alias at each change. */
@@ -261,7 +291,7 @@ function checkOverrides(
 }
 
 /**
- * Reads a SAM template: its layers, its Python functions, and who uses which.
+ * Reads a SAM template: its layers, its functions, and who uses which.
  * @param overrides values of parameters that the deployment sets
  * @throws TemplateError, UnsupportedProjectError naming the resource, the key and the value
  */

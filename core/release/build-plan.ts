@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { decisionsSchema, modeSchema } from '../optimise/decisions.ts';
+import { foreignBuildSchema } from '../project/foreign.ts';
 
 /** The shape of a build plan as it travels, in JSON, from the machine that resolves to those that build and deploy. */
 
 /** Placeholder of an environment variable that only the deployment knows, so that reading it does not fail. */
 export const UNKNOWN_VALUE = 'known-after-deployment';
+
+const architecture = z.enum(['x86_64', 'arm64']);
 
 const distribution = z.object({
   name: z.string(),
@@ -19,10 +22,12 @@ const artifact = z.object({
   /** Content hash of everything that the artifact is built from, decisions included once they are there. */
   key: z.string().regex(/^[0-9a-f]{64}$/),
   distributions: z.array(distribution),
-  /** Files of the project that it ships: path in the project, name in the zip. */
+  /** Files of the project that we ship in it: path in the project, name in the zip. */
   sources: z.array(z.object({ from: z.string(), to: z.string() })),
   /** AWS services whose models it keeps. */
   services: z.union([z.array(z.string()), z.literal('all')]),
+  /** How it is built where we do not build it; nothing is decided then. */
+  foreign: foreignBuildSchema.optional(),
   /** What the optimiser has decided; missing until it has. */
   decisions: decisionsSchema.optional(),
 });
@@ -31,6 +36,9 @@ const layer = artifact.extend({
   /** Names of the layers that it needs on the path, those they need included. */
   requires: z.array(z.string()),
   wave: z.int(),
+  /** Lambda's names of what it is for; empty: of anything. */
+  runtimes: z.array(z.string()),
+  architectures: z.array(z.string()),
   /** Names of all distributions that it would carry alone: what sharing saves is counted against these. */
   needs: z.array(z.string()),
 });
@@ -41,12 +49,15 @@ const fn = artifact.extend({
   /** How many layers of others it uses besides; they count against Lambda's limit. */
   foreignLayers: z.int(),
   handler: z.string(),
+  /** Lambda's name: `python3.11`. */
+  runtime: z.string(),
+  architecture,
   environment: z.record(z.string(), z.string()),
   smoke: z.array(z.object({ name: z.string(), event: z.unknown(), expect: z.unknown().optional() })),
 });
 
 export const buildPlanSchema = z.object({
-  target: z.object({ python: z.string().regex(/^3\.\d+$/), architecture: z.enum(['x86_64', 'arm64']) }),
+  target: z.object({ python: z.string().regex(/^3\.\d+$/), architecture }),
   mode: modeSchema,
   /** Modules that stay in any case. */
   keep: z.array(z.string()),

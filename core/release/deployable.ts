@@ -19,8 +19,8 @@ export interface Deployment {
 export interface Built {
   layers: readonly string[];
   functions: readonly string[];
-  /** Bucket from which functions fetch what was removed from their layers, where the project wants that. */
-  fetchFrom?: string;
+  /** Bucket from which functions fetch what was removed from their layers, and which do, where the project wants that. */
+  fetch?: { bucket: string; functions: readonly string[] };
 }
 
 /** Environment variable by which a function knows the bucket; plimsoll_finder.py reads it. */
@@ -76,8 +76,8 @@ function withCode(resource: unknown, id: string): unknown {
 }
 
 /** A function that knows the bucket and may read what was removed, nothing else. A role of the user's own is left alone. */
-function withFetch(resource: unknown, bucket: string | undefined): unknown {
-  if (bucket === undefined || !isObject(resource)) return resource;
+function withFetch(resource: unknown, bucket: string): unknown {
+  if (!isObject(resource)) return resource;
   const properties = propertiesOf(resource);
   const environment = objectOf(properties['Environment']);
   const variables = objectOf(environment['Variables']);
@@ -106,13 +106,15 @@ function withFetch(resource: unknown, bucket: string | undefined): unknown {
  */
 export function markedTemplate(
   template: Readonly<Record<string, unknown>>,
-  { layers, functions, fetchFrom }: Built,
+  { layers, functions, fetch }: Built,
 ): Record<string, unknown> {
   const built = new Set(layers);
   const resources = objectOf(template['Resources']);
   const kept = Object.entries(resources).filter(([id]) => !built.has(id));
-  const ready = (id: string, resource: unknown) =>
-    functions.includes(id) ? withCode(withFetch(resource, fetchFrom), id) : resource;
+  const ready = (id: string, resource: unknown) => {
+    const fetching = fetch?.functions.includes(id) ? withFetch(resource, fetch.bucket) : resource;
+    return functions.includes(id) ? withCode(fetching, id) : fetching;
+  };
   const Resources = Object.fromEntries(
     kept.map(([id, resource]) => [id, ready(id, withMarks(resource, built))]),
   );

@@ -6,8 +6,9 @@ import { readRequirements } from '../build/requirements.ts';
 import { closure, type Distribution, resolveSets, type Target } from '../build/resolve.ts';
 import { findServices, RULE_FILES, type ServicesInUse } from '../build/rules.ts';
 import { isLeftover, listTree } from '../build/tree.ts';
-import type { Decisions, Mode, ProjectDecisions } from '../optimise/decisions.ts';
+import { type Decisions, type Mode, NO_DECISIONS, type ProjectDecisions } from '../optimise/decisions.ts';
 import { SAFETY_SET } from '../optimise/keep.ts';
+import type { ForeignBuild, SamResource } from '../project/foreign.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
 import { budgetsOf } from '../size/budget.ts';
 import {
@@ -19,9 +20,18 @@ import {
 } from './build-plan.ts';
 
 /** Raise it when the same input would be built into other bytes. */
-const BUILD_FORMAT = 11;
+const BUILD_FORMAT = 12;
 
 type SourceFile = PlannedArtifact['sources'][number];
+
+/** Whether we build, trim and prove an artifact; else it is as others have built it. */
+export const isOurs = ({ foreign }: { foreign?: ForeignBuild | undefined }): boolean => foreign === undefined;
+
+/** Whether a layer of others stands on the path where we prove our functions. */
+export const isProvenWith = (
+  layer: Pick<PlannedLayer, 'name' | 'foreign'>,
+  functions: readonly PlannedFunction[],
+): boolean => !isOurs(layer) && functions.some((fn) => isOurs(fn) && fn.layers.includes(layer.name));
 
 async function sourcesOf(
   root: string,
@@ -33,6 +43,21 @@ async function sourcesOf(
   return files
     .filter(({ path }) => !skip.some((name) => path === name || path.startsWith(`${name}/`)))
     .map(({ path }) => ({ from: posix.join(folder, path), to: rename(path) }));
+}
+
+/** Builds that read nothing but their own folder, as long as its manifest names none beside it. */
+const keepsToItself = ({ Properties, Metadata }: SamResource) =>
+  Metadata?.['BuildProperties'] === undefined &&
+  /^nodejs/.test(String(Metadata?.['BuildMethod'] ?? Properties['Runtime']));
+const NAMES_ANOTHER_FOLDER = /"(file|link|portal|workspace):/;
+
+/** Files that a foreign build may read, and so follows from: all of the project, unless it is known to keep to its folder. */
+async function foreignSources({ root }: Project, path: string, foreign: ForeignBuild): Promise<SourceFile[]> {
+  if ('archive' in foreign) return [{ from: path, to: posix.basename(path) }];
+  const own = () => sourcesOf(root, path, [SMOKE_FOLDER], (name) => name);
+  if (!keepsToItself(foreign.sam)) return projectSources(root);
+  const manifest = await readFile(join(root, path, 'package.json'), 'utf8').catch(() => '');
+  return NAMES_ANOTHER_FOLDER.test(manifest) ? projectSources(root) : own();
 }
 
 /** `sam build` puts the content of a layer with a BuildMethod under python/, unless it is there already. */
@@ -98,6 +123,10 @@ async function planLayers(
   for (const { id, carries, requires, wave } of allocated) {
     const layer = layers.find(({ name }) => name === id);
     if (!layer) continue;
+    if (layer.foreign) {
+      result.push(await planForeignLayer(project, layer, layer.foreign));
+      continue;
+    }
     const lower = result.filter(({ name }) => requires.includes(name));
     const all = [...new Set(lower.flatMap((one) => [one.name, ...one.requires]))];
     const sources = await sourcesOf(root, layer.contentUri, ['requirements.txt'], layerPath(layer));
@@ -118,6 +147,8 @@ async function planLayers(
       services,
       requires: all,
       wave,
+      runtimes: [`python${target.python}`],
+      architectures: [target.architecture],
       needs,
     });
   }
@@ -144,10 +175,6 @@ async function planFunction(
     .map(withoutVia);
   const sources = await sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => path);
   const services = await servicesInUse(project, sources);
-  const environment = {
-    ...Object.fromEntries(fn.environmentNames.map((name) => [name, UNKNOWN_VALUE])),
-    ...fn.environment,
-  };
   return {
     logicalId: fn.logicalId,
     name: fn.logicalId,
@@ -156,17 +183,71 @@ async function planFunction(
       distributions,
       services,
       fn.handler,
-      environment,
+      environmentOf(fn),
       own.map(({ key }) => key),
     ]),
     distributions,
     sources,
     services,
-    layers: fn.layers.flatMap((id) => own.find(({ logicalId }) => logicalId === id)?.name ?? []),
+    ...asDeclared(fn, own),
+  };
+}
+
+/** What of a planned function is the same whoever builds it. */
+function asDeclared(fn: ProjectFunction, layers: readonly PlannedLayer[]) {
+  return {
+    layers: fn.layers.flatMap((id) => layers.find(({ logicalId }) => logicalId === id)?.name ?? []),
     foreignLayers: fn.foreignLayers.length,
     handler: fn.handler,
-    environment,
+    runtime: fn.runtime,
+    architecture: fn.architecture,
+    environment: environmentOf(fn),
     smoke: fn.smoke,
+  };
+}
+
+const environmentOf = (fn: ProjectFunction): Record<string, string> => ({
+  ...Object.fromEntries(fn.environmentNames.map((name) => [name, UNKNOWN_VALUE])),
+  ...fn.environment,
+});
+
+/** What of an artifact is always so that we do not build. */
+const NOT_OURS = { distributions: [], sources: [], services: [], decisions: NO_DECISIONS };
+
+async function planForeignLayer(
+  project: Project,
+  { logicalId, name, contentUri, runtimes, architectures }: ProjectLayer,
+  foreign: ForeignBuild,
+): Promise<PlannedLayer> {
+  const sources = await foreignSources(project, contentUri, foreign);
+  return {
+    ...NOT_OURS,
+    logicalId,
+    name,
+    key: await digest(project.root, sources, [foreign]),
+    foreign,
+    requires: [],
+    wave: 0,
+    runtimes,
+    architectures,
+    needs: [],
+  };
+}
+
+async function planForeignFunction(
+  project: Project,
+  fn: ProjectFunction,
+  layers: readonly PlannedLayer[],
+  foreign: ForeignBuild,
+): Promise<PlannedFunction> {
+  const sources = await foreignSources(project, fn.codeUri, foreign);
+  return {
+    ...NOT_OURS,
+    logicalId: fn.logicalId,
+    name: fn.logicalId,
+    key: await digest(project.root, sources, [foreign]),
+    foreign,
+    ...asDeclared(fn, layers),
   };
 }
 
@@ -179,14 +260,20 @@ async function planFunction(
 export async function planProject(project: Project, resolve: Resolve = resolveSets): Promise<BuildPlan> {
   const target: Target = { python: project.python, architecture: project.architecture };
   const everySource = await Promise.all(
-    [...project.functions.map((fn) => fn.codeUri), ...project.layers.map((layer) => layer.contentUri)].map(
-      async (folder) =>
-        servicesInUse(project, await sourcesOf(project.root, folder, [SMOKE_FOLDER], (path) => path)),
+    [
+      ...project.functions.filter(isOurs).map((fn) => fn.codeUri),
+      ...project.layers.filter(isOurs).map((layer) => layer.contentUri),
+    ].map(async (folder) =>
+      servicesInUse(project, await sourcesOf(project.root, folder, [SMOKE_FOLDER], (path) => path)),
     ),
   );
   const layers = await planLayers(project, target, together(everySource), resolve);
   const functions = await Promise.all(
-    project.functions.map((fn) => planFunction(project, fn, layers, target, resolve)),
+    project.functions.map((fn) =>
+      fn.foreign
+        ? planForeignFunction(project, fn, layers, fn.foreign)
+        : planFunction(project, fn, layers, target, resolve),
+    ),
   );
   const mode = modeOf(project);
   const test = await planTest(project, layers, target, resolve);
@@ -200,8 +287,8 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     keepSources,
     fetch,
     test && [test, await digest(project.root, await projectSources(project.root), [])],
-    layers.map(({ key }) => key),
-    functions.map(({ key, smoke }) => [key, smoke]),
+    layers.filter((layer) => isOurs(layer) || isProvenWith(layer, functions)).map(({ key }) => key),
+    functions.filter(isOurs).map(({ key, smoke }) => [key, smoke]),
   ];
   return {
     target,
@@ -249,9 +336,10 @@ async function planTest(
 }
 
 /** `traced` needs to know what the functions do: by tests, or by a smoke event each. plimsoll.yaml decides otherwise. */
-function modeOf({ config, functions }: Project): Mode {
+function modeOf({ config, ...project }: Project): Mode {
   if (config.optimise.mode !== undefined) return config.optimise.mode;
   if (config.optimise.test) return 'traced';
+  const functions = project.functions.filter(isOurs);
   return functions.length > 0 && functions.every(({ smoke }) => smoke.length > 0) ? 'traced' : 'rules';
 }
 

@@ -53,8 +53,10 @@ export const sizeReportSchema = z.object({
 
 export type SizeReport = z.infer<typeof sizeReportSchema>;
 
-/** The package that a file belongs to: `python/numpy.libs/x.so` is numpy's, `python/six.py` is six's. */
+/** The package that a file belongs to: `python/numpy.libs/x.so` is numpy's, `node_modules/@a/b/c.js` is @a/b's. */
 export function packageOf(path: string): string {
+  const npm = /^(?:nodejs\/)?node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1];
+  if (npm !== undefined) return npm;
   const [top = '', ...rest] = path.replace(/^python\//, '').split('/');
   if (rest.length === 0) return top.replace(/\.(py|pyc|cpython-.*\.so|abi3\.so|so)$/, '');
   return top.replace(/\.libs$/, '').replace(/-[^-]+\.dist-info$/, '');

@@ -1,6 +1,5 @@
 import { type CloudWatchLogsClient, DeleteLogGroupCommand } from '@aws-sdk/client-cloudwatch-logs';
 import {
-  type Architecture,
   CreateFunctionCommand,
   type CreateFunctionCommandInput,
   DeleteFunctionCommand,
@@ -37,7 +36,6 @@ export const layerArns = (
 
 async function create(
   { lambda, bucket, validated }: Clients,
-  plan: BuildPlan,
   fn: PlannedFunction,
   rest: Rest,
 ): Promise<void> {
@@ -46,8 +44,8 @@ async function create(
     const { CodeSha256 } = await lambda.send(
       new CreateFunctionCommand({
         ...rest,
-        Runtime: `python${plan.target.python}` as Runtime,
-        Architectures: [plan.target.architecture as Architecture],
+        Runtime: fn.runtime as Runtime,
+        Architectures: [fn.architecture],
         Code: { S3Bucket: bucket.name, S3Key: zip.key, S3ObjectVersion: zip.versionId },
       }),
     );
@@ -77,13 +75,12 @@ async function remove({ lambda, logs }: Clients, FunctionName: string): Promise<
 /** Lends a function with the code of a release that nobody else calls; it is deleted whatever comes of it. */
 export async function withTemporaryFunction<T>(
   clients: Clients,
-  plan: BuildPlan,
   fn: PlannedFunction,
   rest: Rest,
   use: (name: string) => Promise<T>,
 ): Promise<T> {
   try {
-    await create(clients, plan, fn, rest);
+    await create(clients, fn, rest);
     return await use(rest.FunctionName);
   } finally {
     await remove(clients, rest.FunctionName);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { componentOf, parseMetadata } from '../../../core/build/sbom.ts';
+import { componentOf, npmComponentOf, parseMetadata } from '../../../core/build/sbom.ts';
 
 describe('the bill of materials', () => {
   it.each([
@@ -31,6 +31,24 @@ describe('the bill of materials', () => {
       purl: 'pkg:pypi/a-b-c@1.0%2Blocal',
     });
     expect(componentOf('Summary: nothing')).toBeUndefined();
+  });
+
+  it.each([
+    [
+      '{"name":"@a/b","version":"1.0.0","license":"MIT OR Apache-2.0"}',
+      { purl: 'pkg:npm/%40a/b@1.0.0', licenses: [{ expression: 'MIT OR Apache-2.0' }] },
+    ],
+    [
+      '{"name":"c","version":"2","license":"SEE LICENSE IN x"}',
+      { purl: 'pkg:npm/c@2', licenses: [{ license: { name: 'SEE LICENSE IN x' } }] },
+    ],
+    ['{"name":"d","version":"3","license":{"type":"MIT"}}', { purl: 'pkg:npm/d@3' }],
+  ])('names an npm package, too: %s', (text, component) => {
+    expect(npmComponentOf(text)).toMatchObject(component);
+  });
+
+  it.each(['{', '[]', '{"type":"module"}'])('passes over a package.json that describes none: %s', (text) => {
+    expect(npmComponentOf(text)).toBeUndefined();
   });
 
   it('reads the head of METADATA only', () => {

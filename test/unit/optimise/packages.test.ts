@@ -141,7 +141,7 @@ def handler(event, context):
 `;
       const built = await build('pandas\nnumpy\nscipy\nscikit-learn\nboto3\n', app, `python${version}`);
       expect(built.layer.bytes).toBeLessThan(0.6 * built.layer.installedBytes);
-      expect(built.layer.python).toBe(version);
+      expect(built.layer.runtimes).toEqual([`python${version}`]);
       const bytecode = built.layer.files.map(([path]) => path).filter((path) => path.endsWith('.pyc'));
       expect(bytecode.length).toBe(built.layer.bytecode.compiled);
     },
@@ -156,7 +156,7 @@ describe('other targets', () => {
       'python3.11',
       'arm64',
     );
-    expect(layer).toMatchObject({ architecture: 'arm64', python: '3.11', imports: [] });
+    expect(layer).toMatchObject({ architectures: ['arm64'], runtimes: ['python3.11'], imports: [] });
     expect(layer.notes[0]).toMatch(/imports not checked/);
     expect(steps).toContain('native');
     const natives = layer.files.map(([path]) => path).filter((path) => path.includes('.cpython-'));

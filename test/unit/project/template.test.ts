@@ -99,6 +99,64 @@ describe('a SAM template', () => {
     expect(layers).toEqual([]);
   });
 
+  it('gives to sam build what is not ours to build, every value written out', () => {
+    const { functions, layers } = read({
+      Parameters: { Node: { Type: 'String', Default: 'nodejs22.x' } },
+      Resources: {
+        Node: fn({ Runtime: { Ref: 'Node' }, Architectures: ['arm64'], Layers: [{ Ref: 'Shared' }] }),
+        Make: { ...fn(), Metadata: { BuildMethod: 'makefile' } },
+        Esbuild: {
+          ...fn({ Runtime: 'nodejs22.x' }),
+          Metadata: {
+            BuildMethod: 'esbuild',
+            BuildProperties: { EntryPoints: [{ 'Fn::Sub': '${Node}.ts' }] },
+          },
+        },
+        Java: fn({ Runtime: 'java21', CodeUri: 'target/app.jar' }),
+        Zipped: fn({ CodeUri: 'dist/app.zip' }),
+        Shared: { ...layer({ CompatibleRuntimes: ['nodejs22.x'] }), Metadata: { BuildMethod: 'nodejs22.x' } },
+        Ours: fn(),
+        OursToo: { ...fn(), Metadata: { BuildMethod: 'python-uv' } },
+      },
+    });
+    const properties = { CodeUri: 'f/', Handler: 'app.handler' };
+    const foreign = Object.fromEntries([...functions, ...layers].map((one) => [one.logicalId, one.foreign]));
+    expect(foreign).toEqual({
+      Node: {
+        sam: {
+          Type: FUNCTION,
+          Properties: { ...properties, Runtime: 'nodejs22.x', Architectures: ['arm64'] },
+        },
+      },
+      Make: {
+        sam: {
+          Type: FUNCTION,
+          Properties: { ...properties, Runtime: 'python3.11', Architectures: ['x86_64'] },
+          Metadata: { BuildMethod: 'makefile' },
+        },
+      },
+      Esbuild: {
+        sam: {
+          Type: FUNCTION,
+          Properties: { ...properties, Runtime: 'nodejs22.x', Architectures: ['x86_64'] },
+          Metadata: { BuildMethod: 'esbuild', BuildProperties: { EntryPoints: ['nodejs22.x.ts'] } },
+        },
+      },
+      Java: { archive: 'target/app.jar' },
+      Zipped: { archive: 'dist/app.zip' },
+      Shared: {
+        sam: {
+          Type: LAYER,
+          Properties: { ContentUri: 'l/', CompatibleRuntimes: ['nodejs22.x'] },
+          Metadata: { BuildMethod: 'nodejs22.x' },
+        },
+      },
+      Ours: undefined,
+      OursToo: undefined,
+    });
+    expect(functions.find(({ logicalId }) => logicalId === 'Node')?.layers).toEqual(['Shared']);
+  });
+
   it.each([
     [
       'no CodeUri',
@@ -110,7 +168,21 @@ describe('a SAM template', () => {
       { F: fn({ Handler: { 'Fn::GetAtt': ['A', 'B'] } }) },
       /Handler: cannot be known before deployment/,
     ],
-    ['another runtime', { F: fn({ Runtime: 'nodejs20.x' }) }, /Runtime nodejs20\.x/],
+    [
+      'SkipBuild',
+      { F: { ...fn({ Runtime: 'nodejs22.x' }), Metadata: { SkipBuild: true } } },
+      /Resources\.F\.Metadata\.SkipBuild: .* zip f\//,
+    ],
+    [
+      'Metadata that only the deployment knows',
+      {
+        F: {
+          ...fn({ Runtime: 'nodejs22.x' }),
+          Metadata: { BuildMethod: 'esbuild', BuildProperties: { Target: { Ref: 'AWS::Region' } } },
+        },
+      },
+      /Resources\.F\.Metadata: .* cannot be known before deployment/,
+    ],
     ['a container image', { F: fn({ PackageType: 'Image' }) }, /container image/],
     ['an unknown architecture', { F: fn({ Architectures: ['riscv'] }) }, /Architectures: \["riscv"\]/],
     ['a layer that is not there', { F: fn({ Layers: [{ Ref: 'Gone' }] }) }, /!Ref Gone names no resource/],

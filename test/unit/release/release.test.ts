@@ -131,7 +131,11 @@ describe('the template that is deployed', () => {
 });
 
 describe('a template whose functions fetch what was removed', () => {
-  const built = { layers: [], functions: ['F', 'G', 'H'], fetchFrom: 'artifacts' };
+  const built = {
+    layers: [],
+    functions: ['F', 'G', 'H', 'I'],
+    fetch: { bucket: 'artifacts', functions: ['F', 'G', 'H'] },
+  };
   interface Statement {
     Action: string;
     Resource: { 'Fn::Sub': string }[];

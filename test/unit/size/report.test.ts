@@ -30,6 +30,8 @@ const fn = (name: string, layers: string[], foreignLayers = 0) => ({
   layers,
   foreignLayers,
   handler: 'app.handler',
+  runtime: 'python3.11',
+  architecture: 'x86_64' as const,
   environment: {},
   smoke: [],
 });

@@ -1,0 +1,110 @@
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UnsafeArchiveError } from '../errors.ts';
+import type { ForeignBuild } from '../project/foreign.ts';
+import { SMOKE_FOLDER } from '../project/project.ts';
+import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
+import { folderSizes } from '../size/folders.ts';
+import { ARTIFACT_LIMITS } from '../size/limits.ts';
+import type { Built, OnStep } from './artifact.ts';
+import type { Manifest } from './manifest.ts';
+import { samBuild } from './sam-build.ts';
+import { SBOM_FILE, sbomOf } from './sbom.ts';
+import { listTree, totalBytes } from './tree.ts';
+import { unpack } from './unpack.ts';
+import { writeZip } from './zip.ts';
+
+interface ForeignContext {
+  /** Folder of the project. */
+  root: string;
+  plan: Pick<BuildPlan, 'target'>;
+  /** An empty folder of this build's own. */
+  workdir: string;
+}
+
+/**
+ * The tree of what others build: by `sam build`, or as it lies in an archive of the project.
+ * @throws SamBuildError, UnsafeArchiveError, InstallError, ToolMissingError
+ */
+export async function foreignTree(
+  logicalId: string,
+  foreign: ForeignBuild,
+  { root, plan, workdir }: ForeignContext,
+): Promise<string> {
+  const tree = join(workdir, 'tree');
+  if ('sam' in foreign)
+    await samBuild({ root, logicalId, resource: foreign.sam, python: plan.target.python, workdir, tree });
+  else await unpack(join(root, foreign.archive), tree, foreign.archive, ARTIFACT_LIMITS);
+  return tree;
+}
+
+/** Tools that run while one develops are linked here; nothing loads them from there. */
+const LINKED_TOOLS = /(^|\/)node_modules\/(.*\/)?\.bin\//;
+
+/** An artifact holds plain files only: what is linked would be missing. @throws UnsafeArchiveError naming the link */
+async function refuseLinks(name: string, tree: string): Promise<void> {
+  const entries = await readdir(tree, { recursive: true, withFileTypes: true });
+  const link = entries
+    .filter((entry) => entry.isSymbolicLink())
+    .map((entry) => join(entry.parentPath, entry.name).slice(tree.length + 1))
+    .find((path) => !LINKED_TOOLS.test(path));
+  if (link !== undefined)
+    throw new UnsafeArchiveError(
+      `${name}: what was built holds the link ${link}; let its build copy the file, since an artifact holds plain files only`,
+    );
+}
+
+type Foreign = (PlannedLayer | PlannedFunction) & { foreign?: ForeignBuild | undefined };
+
+const runtimesOf = (artifact: Foreign) =>
+  'runtime' in artifact
+    ? { runtimes: [artifact.runtime], architectures: [artifact.architecture] }
+    : { runtimes: artifact.runtimes, architectures: artifact.architectures };
+
+/**
+ * Builds an artifact that is not ours, and zips it as it is: nothing is trimmed, nothing proven; its smoke events are.
+ * @throws as foreignTree
+ */
+export async function buildForeign(
+  kind: 'layer' | 'function',
+  artifact: Foreign,
+  foreign: ForeignBuild,
+  context: ForeignContext & { onStep?: OnStep | undefined },
+): Promise<Built> {
+  const { workdir, onStep = () => {} } = context;
+  const isSam = 'sam' in foreign;
+  onStep(isSam ? 'sam build' : `unpack ${foreign.archive}`);
+  const tree = await foreignTree(artifact.logicalId, foreign, context);
+  if (kind === 'function') await rm(join(tree, SMOKE_FOLDER), { recursive: true, force: true });
+  await refuseLinks(`${kind} ${artifact.name}`, tree);
+  onStep('zip');
+  const files = listTree(tree);
+  const target = join(workdir, `${kind}.zip`);
+  const zip = await writeZip(
+    tree,
+    files.map(({ path }) => path),
+    target,
+  );
+  const bytes = totalBytes(files);
+  const manifest: Manifest = {
+    kind,
+    name: artifact.name,
+    key: artifact.key,
+    ...runtimesOf(artifact),
+    zip,
+    bytes,
+    installedBytes: bytes,
+    installedFolders: folderSizes(files),
+    files: files.map(({ path, bytes }) => [path, bytes]),
+    distributions: [],
+    steps: [],
+    bytecode: { compiled: 0, skipped: {} },
+    modules: [],
+    imports: [],
+    notes: [isSam ? 'built by sam build' : `as it lies in ${foreign.archive}`],
+  };
+  const sbom = await sbomOf(artifact.name, artifact.key, tree);
+  await writeFile(join(workdir, SBOM_FILE), `${JSON.stringify(sbom)}\n`);
+  await writeFile(join(workdir, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
+  return { manifest, zip: target, tree };
+}

@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { UnsupportedProjectError } from '../errors.ts';
+import { isObject, resolve, type Scope, UNKNOWN } from './intrinsics.ts';
+
+/** What a build needs that is not ours: SAM's own builders for other runtimes and for Metadata that names a build. */
+
+const samResource = z.object({
+  Type: z.string(),
+  Properties: z.record(z.string(), z.unknown()),
+  Metadata: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** A resource as `sam build` reads it, every value written out. */
+export type SamResource = z.infer<typeof samResource>;
+
+/** How an artifact comes to be that we do not build: by `sam build`, or it is a zip already. */
+export const foreignBuildSchema = z.union([
+  z.object({ sam: samResource }),
+  /** Path in the project. */
+  z.object({ archive: z.string() }),
+]);
+export type ForeignBuild = z.infer<typeof foreignBuildSchema>;
+
+type Metadata = Readonly<Record<string, unknown>> | undefined;
+
+/** What `sam package` uploads as it is. */
+const ARCHIVE = /\.(zip|jar|war)$/i;
+/** Lambda's own names: `python3.11`. */
+export const PYTHON_RUNTIME = /^python3\.\d+$/;
+
+/** Whether Metadata leaves the build to the runtime's own way: BuildMethod is a Python, or is not there. */
+const buildsPython = (metadata: Metadata) => /^python/.test(String(metadata?.['BuildMethod'] ?? 'python'));
+
+/** The value of a node at whatever depth, or UNKNOWN. */
+function resolveAll(node: unknown, scope: Scope): unknown {
+  const value = resolve(node, scope);
+  const parts = Array.isArray(value) ? value : isObject(value) ? Object.values(value) : [];
+  const resolved = parts.map((part) => resolveAll(part, scope));
+  if (value === UNKNOWN || resolved.includes(UNKNOWN)) return UNKNOWN;
+  if (Array.isArray(value)) return resolved;
+  return isObject(value)
+    ? Object.fromEntries(Object.keys(value).map((key, index) => [key, resolved[index]]))
+    : value;
+}
+
+interface Declared {
+  file: string;
+  logicalId: string;
+  /** Its code, or the layer's content: a path in the project. */
+  path: string;
+  metadata: Metadata;
+  scope: Scope;
+}
+
+function foreign({ file, logicalId, path, metadata, scope }: Declared, sam: () => object): ForeignBuild {
+  if (ARCHIVE.test(path)) return { archive: path };
+  const where = `${file}: Resources.${logicalId}.Metadata`;
+  if (metadata?.['SkipBuild'] !== undefined)
+    throw new UnsupportedProjectError(
+      `${where}.SkipBuild: what is built already is taken from a .zip or from S3; zip ${path}, and give the zip's path or s3://…`,
+    );
+  const known = resolveAll(metadata, scope);
+  if (known === UNKNOWN)
+    throw new UnsupportedProjectError(
+      `${where}: ${JSON.stringify(metadata)} cannot be known before deployment; write it out or use a parameter with a default`,
+    );
+  return foreignBuildSchema.parse({ sam: { ...sam(), ...(known === undefined ? {} : { Metadata: known }) } });
+}
+
+/**
+ * How a function is built that we do not build, or undefined for one that we do: Python, from a folder.
+ * @throws UnsupportedProjectError naming the resource and what to do
+ */
+export function foreignFunction(
+  declared: Declared,
+  { Type, Properties }: { Type: string; Properties: { Runtime: string; [key: string]: unknown } },
+): ForeignBuild | undefined {
+  const isOurs =
+    PYTHON_RUNTIME.test(Properties.Runtime) &&
+    buildsPython(declared.metadata) &&
+    !ARCHIVE.test(declared.path);
+  return isOurs ? undefined : foreign(declared, () => ({ Type, Properties }));
+}
+
+/** The same for a layer: ours are Python packages, and plain files where Metadata names no build. @throws UnsupportedProjectError */
+export function foreignLayer(
+  declared: Declared,
+  { Type, Properties }: { Type: string; Properties: Record<string, unknown> },
+): ForeignBuild | undefined {
+  const isOurs = buildsPython(declared.metadata) && !ARCHIVE.test(declared.path);
+  return isOurs ? undefined : foreign(declared, () => ({ Type, Properties }));
+}
