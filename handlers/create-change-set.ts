@@ -8,6 +8,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
+import { ArtifactChangedError } from '../core/errors.ts';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
 import { type CodeLocation, deployableTemplate } from '../core/release/deployable.ts';
 import {
@@ -23,6 +24,7 @@ import { snapshotSchema } from '../core/release/snapshot.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { changedNested } from './lib/nested-templates.ts';
 import { describeStack } from './lib/stack.ts';
 import { StackLock } from './lib/stack-lock.ts';
 import { templateBefore } from './lib/template-before.ts';
@@ -113,7 +115,7 @@ function parametersOf(
   return [...kept, ...set.map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }))];
 }
 
-/** Asks CloudFormation what this release would change; nothing does yet. */
+/** Asks CloudFormation what this release would change; nothing does yet. @throws ArtifactChangedError, ChangeSetFailedError */
 export async function createChangeSet(
   input: Input,
   { cloudformation, bucket, lock, roleArn, region }: Clients,
@@ -123,6 +125,11 @@ export async function createChangeSet(
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
   const template = holdable(await fillTemplate(input, plan, bucket), knownParameters(release, stack));
+  const altered = await changedNested(bucket, template);
+  if (altered !== undefined)
+    throw new ArtifactChangedError(
+      `nested template ${altered} is not what its name says; somebody changed it. Delete it in the artifact bucket and start the release anew`,
+    );
   const before = await templateBefore(snapshot, bucket);
   const held = heldAliases(template, before, snapshot.aliases);
   const templateKey = settle ? keys.deployable(release) : keys.held(release);

@@ -17,6 +17,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { RollbackFailedError } from '../core/errors.ts';
+import { parseTemplate } from '../core/project/yaml.ts';
 import { buildPlanSchema } from '../core/release/build-plan.ts';
 import { alarmNames, dashboardName } from '../core/release/observability.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
@@ -27,6 +28,7 @@ import { restoreAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet, dropSets, executeSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { changedNested } from './lib/nested-templates.ts';
 import { type Patience, poll } from './lib/poll.ts';
 import { sha256 } from './lib/sha256.ts';
 import { describeStack, failureReasons, stackNow } from './lib/stack.ts';
@@ -100,6 +102,8 @@ async function redeploy(
   const text = await bucket.readText(snapshot.templateKey ?? '');
   if (sha256(text) !== snapshot.templateSha256)
     stuck(release, 'changed', `somebody has changed the snapshot of its template, ${snapshot.templateKey}`);
+  const altered = await changedNested(bucket, parseTemplate(text, snapshot.templateKey ?? ''));
+  if (altered !== undefined) stuck(release, 'changed', `somebody has changed the nested template ${altered}`);
   await createSet(cloudformation, {
     ...set,
     type: ChangeSetType.UPDATE,

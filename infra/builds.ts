@@ -82,6 +82,7 @@ export class Builds extends Construct {
           artifacts.arnForObjects('functions/*'),
           artifacts.arnForObjects('releases/*'),
           artifacts.arnForObjects('decisions/*'),
+          artifacts.arnForObjects('nested/*'),
         ],
       },
       {

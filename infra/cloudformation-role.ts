@@ -221,13 +221,30 @@ const PERMISSIONS: Permission[] = [
     wildcard: WHY,
   },
   {
+    // A nested stack is made, changed and deleted under the role of the one that nests it.
+    actions: [
+      'cloudformation:CreateStack',
+      'cloudformation:UpdateStack',
+      'cloudformation:DeleteStack',
+      'cloudformation:DescribeStacks',
+      'cloudformation:CreateChangeSet',
+      'cloudformation:DescribeChangeSet',
+      'cloudformation:ExecuteChangeSet',
+      'cloudformation:DeleteChangeSet',
+      'cloudformation:TagResource',
+      'cloudformation:UntagResource',
+    ],
+    resources: [own('cloudformation', 'stack/*')],
+    wildcard: WHY,
+  },
+  {
     actions: ['cloudformation:CreateChangeSet'],
     resources: [`arn:${Aws.PARTITION}:cloudformation:${Aws.REGION}:aws:transform/Serverless-2016-10-31`],
   },
 ];
 
 /** Services whose resources a template can name though it does not make them: by a policy, a permission, a trigger. */
-const NAMED = /^(dynamodb|events|iam|lambda|logs|s3|sns|sqs|states):/;
+const NAMED = /^(cloudformation|dynamodb|events|iam|lambda|logs|s3|sns|sqs|states):/;
 
 /** Nothing that a template names may be of the pipeline itself. */
 function notThePipeline(stackName: string, storage: Storage): PolicyStatement {
@@ -245,6 +262,8 @@ function notThePipeline(stackName: string, storage: Storage): PolicyStatement {
       storage.artifacts.bucketArn,
       storage.sources.bucketArn,
       storage.releases.tableArn,
+      own('cloudformation', `stack/${stackName}/*`),
+      named('cloudformation', 'stack/'),
       named('events', 'rule/'),
       named('lambda', 'function:'),
       named('logs', 'log-group:'),
@@ -273,6 +292,7 @@ export class CloudFormationRole extends Construct {
       resources: [
         storage.artifacts.arnForObjects('functions/*'),
         storage.artifacts.arnForObjects('releases/*'),
+        storage.artifacts.arnForObjects('nested/*'),
       ],
       wildcard: 'Artifacts and templates are found by their content hash.',
     };

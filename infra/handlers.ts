@@ -234,7 +234,7 @@ export class Handlers extends Construct {
         file: 'create-change-set',
         environment: { ...bucket, ...table, ...deployRole },
         permissions: [
-          ...read('releases'),
+          ...read('releases', 'nested'),
           onTable('GetItem'),
           write,
           onStacks('DescribeStacks', 'CreateChangeSet', 'TagResource'),
@@ -247,7 +247,13 @@ export class Handlers extends Construct {
         permissions: [
           ...read('releases'),
           onTable('GetItem'),
-          onStacks('DescribeChangeSet', 'ExecuteChangeSet', 'DeleteChangeSet'),
+          onStacks(
+            'DescribeChangeSet',
+            'ExecuteChangeSet',
+            'DeleteChangeSet',
+            'GetTemplate',
+            'ListStackResources',
+          ),
         ],
       },
       AwaitStack: {
@@ -314,13 +320,14 @@ export class Handlers extends Construct {
         environment: { ...bucket, ...table, ...deployRole },
         timeout: Duration.minutes(3),
         permissions: [
-          ...read('releases'),
+          ...read('releases', 'nested'),
           onTable('GetItem'),
           onFunctions('GetAlias', 'UpdateAlias'),
           onStacks(
             'DescribeStacks',
             'DescribeStackEvents',
             'GetTemplate',
+            'ListStackResources',
             'CreateChangeSet',
             'DescribeChangeSet',
             'ExecuteChangeSet',

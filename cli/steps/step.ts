@@ -2,18 +2,14 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildContext, buildFunction, buildLayer } from '../../core/build/planned.ts';
-import { expandSam } from '../../core/build/sam.ts';
 import { InvalidInputError } from '../../core/errors.ts';
 import { decide } from '../../core/optimise/decide.ts';
-import type { Project } from '../../core/project/project.ts';
 import { loadProject } from '../../core/project/project.ts';
-import { refuseForeignRights, withBoundary } from '../../core/release/boundary.ts';
-import type { BuildPlan } from '../../core/release/build-plan.ts';
-import { markedTemplate } from '../../core/release/deployable.ts';
-import { isOurs, planProject } from '../../core/release/plan.ts';
+import { planProject } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
 import { megabytes } from '../../core/size/report.ts';
 import { Remote } from './remote.ts';
+import { Templates } from './templates.ts';
 
 /** What a CodeBuild project of the pipeline does. */
 export const STEPS = ['resolve', 'optimise', 'layer', 'functions'] as const;
@@ -27,7 +23,7 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   const plan = await planProject(project);
   await remote.writeText(
     keys.template(release),
-    JSON.stringify(await templateOf(project, plan, remote, workdir)),
+    JSON.stringify(await new Templates(project, plan, remote, workdir, say).main()),
   );
   await remote.writeText(keys.plan(release), JSON.stringify(plan));
   for (const layer of plan.layers) {
@@ -35,32 +31,6 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
     const what = layer.foreign ? 'built by others' : list || 'files only';
     say(`layer ${layer.name} (wave ${layer.wave}): ${what}`);
   }
-}
-
-/**
- * Marked, with the boundary on its roles, and expanded where functions have aliases: only then is it for us to say when these
- * move. @throws UnsupportedProjectError, TemplateError
- */
-async function templateOf(
-  project: Project,
-  plan: BuildPlan,
-  { bucket, region, release, rights }: Remote,
-  workdir: string,
-): Promise<Record<string, unknown>> {
-  const { document, hasAliases, scope } = project.template;
-  refuseForeignRights(project.templateFile, document, rights, scope);
-  const marked = markedTemplate(document, {
-    layers: plan.layers.map(({ logicalId }) => logicalId),
-    functions: plan.functions.map(({ logicalId }) => logicalId),
-    ...(plan.fetch
-      ? { fetch: { bucket, functions: plan.functions.filter(isOurs).map(({ logicalId }) => logicalId) } }
-      : {}),
-  });
-  const template = withBoundary(marked, rights);
-  if (!hasAliases) return template;
-  say('expanding the SAM transform: functions have aliases');
-  const { python } = plan.target;
-  return expandSam({ template, parameters: release.parameters, region, python, workdir });
 }
 
 async function optimise(remote: Remote, workdir: string): Promise<void> {

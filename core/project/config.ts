@@ -89,7 +89,12 @@ export const configSchema = z.strictObject({
   /** Resources with data, by logical id or type, that no release may delete or replace, beside those of core/release/stateful.ts. */
   protect: z
     .array(
-      z.string().regex(/^([A-Za-z0-9]{1,255}|[A-Za-z0-9]+(::[A-Za-z0-9]+){1,3})$/, 'a logical id or a type'),
+      z
+        .string()
+        .regex(
+          /^([A-Za-z0-9]{1,255}(\.[A-Za-z0-9]{1,255}){0,5}|[A-Za-z0-9]+(::[A-Za-z0-9]+){1,3})$/,
+          'a logical id or a type',
+        ),
     )
     .max(200)
     .default([]),

@@ -1,12 +1,15 @@
 import { readdir, stat } from 'node:fs/promises';
 import { isAbsolute, join, normalize, sep } from 'node:path';
 import { z } from 'zod';
-import { ProjectError, UnsupportedProjectError } from '../errors.ts';
+import { ProjectError, TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues, type ProjectConfig, readConfig } from './config.ts';
+import { type NestedTemplate, readNested } from './nested.ts';
 import {
   type Architecture,
   type ProjectTemplate,
   readTemplate,
+  SERVERLESS_FUNCTION,
+  SERVERLESS_LAYER,
   type TemplateFunction,
   type TemplateLayer,
 } from './template.ts';
@@ -39,6 +42,8 @@ export interface Project {
   root: string;
   templateFile: string;
   template: ProjectTemplate;
+  /** The templates that it nests. */
+  nested: NestedTemplate[];
   config: ProjectConfig;
   layers: ProjectLayer[];
   functions: ProjectFunction[];
@@ -138,6 +143,11 @@ export async function loadProject(
   const config = await readConfig(root);
   const { file, text } = await findTemplate(root, config);
   const template = readTemplate(text, file, parameters);
+  if (template.layers.length + template.functions.length === 0)
+    throw new TemplateError(
+      `${file}: declares no ${SERVERLESS_FUNCTION} and no ${SERVERLESS_LAYER} to build`,
+    );
+  const nested = await readNested(root, file, template.document, template.scope);
   const layers = await Promise.all(
     template.layers.map(async (layer) => {
       const contentUri = await placeOf(
@@ -165,6 +175,7 @@ export async function loadProject(
     root,
     templateFile: file,
     template,
+    nested,
     config,
     layers,
     functions,

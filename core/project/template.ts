@@ -336,11 +336,6 @@ export function readTemplate(
     ([id, resource]) => reader.function(id, resource) ?? [],
   );
   checkNames(file, layers);
-  if (layers.length + functions.length === 0) {
-    throw new TemplateError(
-      `${file}: declares no ${SERVERLESS_FUNCTION} and no ${SERVERLESS_LAYER} to build`,
-    );
-  }
   for (const [id, resource] of ofType(SERVERLESS_FUNCTION)) reader.refuseCodeDeploy(id, resource);
   const hasAliases = ofType(SERVERLESS_FUNCTION).some(([, resource]) => reader.hasAlias(resource));
   if (hasAliases) checkTransform(file, Transform);

@@ -20,6 +20,14 @@ export interface Rights {
   roles: readonly string[];
 }
 
+/** A template with what is known of it, and of the one that nests it. */
+export interface Within {
+  template: Template;
+  scope: Scope;
+  /** What the nesting template gives to its parameters, and that template. */
+  outer?: { given: Readonly<Record<string, unknown>>; within: Within };
+}
+
 const globalsOf = (template: Template) => objectOf(objectOf(template['Globals'])['Function']);
 
 /** The logical id of the role that a node names by !GetAtt X.Arn or ${X.Arn}. */
@@ -31,13 +39,26 @@ function localRole(node: unknown): string | undefined {
   return typeof text === 'string' ? /^\$\{([A-Za-z0-9]+)\.Arn\}$/.exec(text)?.[1] : undefined;
 }
 
-/** Whether a role is one of the template, or one that the pipeline was told to trust. */
-function isTrusted(node: unknown, template: Template, rights: Rights, scope: Scope): boolean {
+const typeOf = ({ template }: Within, id: unknown) =>
+  typeof id === 'string' ? objectOf(objectOf(template['Resources'])[id])['Type'] : undefined;
+
+/** What the nesting template gives to the parameter that a node is, with that template. */
+function givenTo(node: unknown, { outer }: Within): [node: unknown, within: Within] | undefined {
+  const name = isObject(node) ? node['Ref'] : undefined;
+  return typeof name === 'string' && outer && Object.hasOwn(outer.given, name)
+    ? [outer.given[name], outer.within]
+    : undefined;
+}
+
+/** Whether a role is one of the template, or of the one that nests it, or one that the pipeline was told to trust. */
+function isTrusted(node: unknown, within: Within, rights: Rights): boolean {
   const local = localRole(node);
-  if (local !== undefined) return objectOf(objectOf(template['Resources'])[local])['Type'] === ROLE;
+  if (local !== undefined) return typeOf(within, local) === ROLE;
   if (isObject(node) && Array.isArray(node['Fn::If']))
-    return node['Fn::If'].slice(1).every((one) => isNothing(one) || isTrusted(one, template, rights, scope));
-  const text = resolveText(node, scope);
+    return node['Fn::If'].slice(1).every((one) => isNothing(one) || isTrusted(one, within, rights));
+  const given = givenTo(node, within);
+  if (given) return isTrusted(...given, rights);
+  const text = resolveText(node, within.scope);
   return text !== undefined && rights.roles.includes(text);
 }
 
@@ -66,37 +87,46 @@ function macroIn(node: unknown, path: string): string | undefined {
     .find(Boolean);
 }
 
-/** What brings templates of its own, which nobody has looked at. */
-const NESTED = ['AWS::CloudFormation::Stack', 'AWS::Serverless::Application'];
+const FUNCTIONS = [
+  'AWS::Lambda::Alias',
+  'AWS::Lambda::Function',
+  'AWS::Lambda::Version',
+  'AWS::Serverless::Function',
+];
 
-/** What changes something that it names, by the property that names it: a policy on it, leave to call it, what triggers it. */
-const ATTACHED: Readonly<Record<string, string>> = {
-  'AWS::IAM::Policy': 'Roles',
-  'AWS::IAM::RolePolicy': 'RoleName',
-  'AWS::Lambda::Alias': 'FunctionName',
-  'AWS::Lambda::EventInvokeConfig': 'FunctionName',
-  'AWS::Lambda::EventSourceMapping': 'FunctionName',
-  'AWS::Lambda::Permission': 'FunctionName',
-  'AWS::Lambda::Url': 'TargetFunctionArn',
-  'AWS::Lambda::Version': 'FunctionName',
-  'AWS::S3::BucketPolicy': 'Bucket',
-  'AWS::SNS::TopicInlinePolicy': 'TopicArn',
-  'AWS::SNS::TopicPolicy': 'Topics',
-  'AWS::SQS::QueueInlinePolicy': 'Queue',
-  'AWS::SQS::QueuePolicy': 'Queues',
+/** What changes something that it names: a policy on it, leave to call it, what triggers it. By its type, the property and what that may name. */
+const ATTACHED: Readonly<Record<string, { key: string; types: readonly string[] }>> = {
+  'AWS::IAM::Policy': { key: 'Roles', types: [ROLE] },
+  'AWS::IAM::RolePolicy': { key: 'RoleName', types: [ROLE] },
+  'AWS::Lambda::Alias': { key: 'FunctionName', types: FUNCTIONS },
+  'AWS::Lambda::EventInvokeConfig': { key: 'FunctionName', types: FUNCTIONS },
+  'AWS::Lambda::EventSourceMapping': { key: 'FunctionName', types: FUNCTIONS },
+  'AWS::Lambda::Permission': { key: 'FunctionName', types: FUNCTIONS },
+  'AWS::Lambda::Url': { key: 'TargetFunctionArn', types: FUNCTIONS },
+  'AWS::Lambda::Version': { key: 'FunctionName', types: FUNCTIONS },
+  'AWS::S3::BucketPolicy': { key: 'Bucket', types: ['AWS::S3::Bucket'] },
+  'AWS::SNS::TopicInlinePolicy': { key: 'TopicArn', types: ['AWS::SNS::Topic'] },
+  'AWS::SNS::TopicPolicy': { key: 'Topics', types: ['AWS::SNS::Topic'] },
+  'AWS::SQS::QueueInlinePolicy': { key: 'Queue', types: ['AWS::SQS::Queue'] },
+  'AWS::SQS::QueuePolicy': { key: 'Queues', types: ['AWS::SQS::Queue'] },
 };
 
-/** Whether a node names something of the template, or a list of such. */
-function isLocal(node: unknown, template: Template): boolean {
-  if (Array.isArray(node)) return node.every((item) => isLocal(item, template));
+/**
+ * Whether a node names something that the template makes, or the one that nests it, or a list of such. What it names must
+ * be of these types: an attribute of a parameter or of a custom resource is whatever somebody wants it to be.
+ */
+function isLocal(node: unknown, within: Within, types: readonly string[]): boolean {
+  if (Array.isArray(node)) return node.every((item) => isLocal(item, within, types));
   if (!isObject(node)) return false;
   if (isNothing(node)) return true;
-  if (Array.isArray(node['Fn::If'])) return isLocal(node['Fn::If'].slice(1), template);
+  if (Array.isArray(node['Fn::If'])) return isLocal(node['Fn::If'].slice(1), within, types);
+  const given = givenTo(node, within);
+  if (given) return isLocal(...given, types);
   const [target] = Array.isArray(node['Fn::GetAtt']) ? node['Fn::GetAtt'] : [node['Ref']];
   const text = typeof node['Fn::Sub'] === 'string' ? node['Fn::Sub'] : '';
   // One thing of the template, perhaps with a qualifier: ${Hello.Arn}:live.
   const name = target ?? /^\$\{([A-Za-z0-9]+)(\.[A-Za-z]+)?\}(:[\w-]+)?$/.exec(text)?.[1];
-  return typeof name === 'string' && name in objectOf(template['Resources']);
+  return types.includes(String(typeOf(within, name)));
 }
 
 /**
@@ -104,7 +134,8 @@ function isLocal(node: unknown, template: Template): boolean {
  * @param file name of the template, for people
  * @throws UnsupportedProjectError naming the resource, what it asks for and what to do
  */
-export function refuseForeignRights(file: string, template: Template, rights: Rights, scope: Scope): void {
+export function refuseForeignRights(file: string, within: Within, rights: Rights): void {
+  const { template, scope } = within;
   const refuse = (problem: string): never => {
     throw new UnsupportedProjectError(`${file}: ${problem}`);
   };
@@ -118,7 +149,7 @@ export function refuseForeignRights(file: string, template: Template, rights: Ri
     );
   const check = (where: string, properties: unknown) => {
     for (const { path, role } of rolesIn(properties, where))
-      if (!isNothing(role) && !isTrusted(role, template, rights, scope))
+      if (!isNothing(role) && !isTrusted(role, within, rights))
         refuse(
           `${path}: ${JSON.stringify(role)} is no role of this template; name one of its own, or the Policies of a function, or deploy the pipeline with -c roles=ARN`,
         );
@@ -131,16 +162,12 @@ export function refuseForeignRights(file: string, template: Template, rights: Ri
   check('Globals.Function', globalsOf(template));
   for (const [id, resource] of Object.entries(objectOf(template['Resources']))) {
     const { Type, Properties } = objectOf(resource);
-    if (NESTED.includes(String(Type)))
-      refuse(
-        `Resources.${id}: ${Type}: nested stacks are not deployed; put their resources into this template, or release them as projects of their own`,
-      );
     check(`Resources.${id}`, Properties);
-    const key = ATTACHED[String(Type)];
-    const named = key === undefined ? undefined : objectOf(Properties)[key];
-    if (named !== undefined && !isLocal(named, template))
+    const attached = ATTACHED[String(Type)];
+    const named = attached && objectOf(Properties)[attached.key];
+    if (named !== undefined && !isLocal(named, within, attached?.types ?? []))
       refuse(
-        `Resources.${id}.${key}: ${JSON.stringify(named)} is not of this template; a ${Type} changes what it names, so name something that the template makes`,
+        `Resources.${id}.${attached?.key}: ${JSON.stringify(named)} is not of this template; a ${Type} changes what it names, so name something that the template makes`,
       );
   }
 }

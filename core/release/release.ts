@@ -26,9 +26,9 @@ export const startSchema = z.strictObject({
   rollback: z.boolean().default(true),
   /** One run a key. @default the object's version */
   idempotencyKey: z.string().min(1).max(200).optional(),
-  /** Logical ids of resources with data that this release may delete or replace. @default none */
+  /** Logical ids of resources with data that this release may delete or replace; of nested stacks STACK.RESOURCE. @default none */
   allowDataLoss: z
-    .array(z.string().regex(/^[A-Za-z0-9]{1,255}$/))
+    .array(z.string().regex(/^[A-Za-z0-9]{1,255}(\.[A-Za-z0-9]{1,255}){0,5}$/))
     .max(100)
     .default([]),
   /** What to do while another execution releases the stack. @default refuse */
@@ -92,6 +92,8 @@ export const keys = {
   sizes: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/sizes.json`,
   failure: (release: Pick<Release, 'id' | 'stackName'>, step: string) =>
     `${keys.folder(release)}/failures/${step}.json`,
+  /** Of a nested template, by the hash of its text. */
+  nested: (sha256: string) => `nested/${sha256}.json`,
   decisions: (decisionsKey: string) => `decisions/${decisionsKey}.json`,
   zip: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/${kind}.zip`,
   removed: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/removed.zip`,

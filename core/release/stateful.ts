@@ -1,5 +1,6 @@
 /** One resource of a change set, as CloudFormation's DescribeChangeSet tells it. */
 export interface ResourceChange {
+  /** Of a resource of a nested stack, behind that stack's own and a dot. */
   logicalId: string;
   type: string;
   /** Add, Modify, Remove, Import, Dynamic. */

@@ -31,7 +31,9 @@ export function stackNow(stack: Stack | undefined): StackNow | undefined {
   return { status: stack.StackStatus ?? '', changedAt: changed?.toISOString() ?? '' };
 }
 
-/** Why CloudFormation failed: the first resources that did, which the later ones only follow. */
+export const NESTED_STACK = 'AWS::CloudFormation::Stack';
+
+/** Why CloudFormation failed: the first resources that did, which the later ones only follow; of a nested stack, why it did. */
 export async function failureReasons(
   cloudformation: CloudFormationClient,
   stackName: string,
@@ -42,13 +44,23 @@ export async function failureReasons(
   );
   const isCause = (event: StackEvent) =>
     event.ResourceStatus?.endsWith('_FAILED') && !/cancelled/i.test(event.ResourceStatusReason ?? '');
-  return StackEvents.filter((event) => isCause(event) && (event.Timestamp ?? since) >= since)
+  const causes = StackEvents.filter((event) => isCause(event) && (event.Timestamp ?? since) >= since)
     .reverse()
-    .slice(0, 3)
-    .map(
-      (event) =>
-        `${event.LogicalResourceId} (${event.ResourceType}): ${event.ResourceStatusReason ?? 'no reason given'}`,
-    );
+    .slice(0, 3);
+  const reasons: string[] = [];
+  for (const {
+    LogicalResourceId,
+    ResourceType,
+    ResourceStatusReason,
+    PhysicalResourceId,
+    StackId,
+  } of causes) {
+    const isNested = ResourceType === NESTED_STACK && PhysicalResourceId && PhysicalResourceId !== StackId;
+    const inner = isNested ? await failureReasons(cloudformation, PhysicalResourceId, since) : [];
+    if (inner.length > 0) reasons.push(...inner.map((reason) => `${LogicalResourceId}: ${reason}`));
+    else reasons.push(`${LogicalResourceId} (${ResourceType}): ${ResourceStatusReason ?? 'no reason given'}`);
+  }
+  return reasons;
 }
 
 /** All resources of a stack that exist. */

@@ -27,6 +27,8 @@ HOLES = (
     "lambda_updates",
     "log_metrics",
     "map_history",
+    "nested_change_sets",
+    "nested_stack_events",
     "role_boundaries",
     "s3_version_ranges",
     "secure_transport",

@@ -134,12 +134,14 @@ export async function stateOf(name: string): Promise<object> {
   const resources = await resourcesOf(name);
   // API Gateway's deployments are made anew for each template; what they deploy is compared by the template.
   const kept = resources.filter(({ type }) => type !== 'AWS::ApiGateway::Deployment');
+  const nested = kept.filter(({ type }) => type === 'AWS::CloudFormation::Stack');
   return {
     exists: true,
     template: TemplateBody,
     parameters: stack.Parameters,
     tags: stack.Tags,
     resources: kept.sort((a, b) => (a.logicalId < b.logicalId ? -1 : 1)),
+    nested: await Promise.all(nested.map(({ physicalId }) => stateOf(physicalId))),
   };
 }
 

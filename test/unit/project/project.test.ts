@@ -58,6 +58,11 @@ describe('a project', () => {
       /smoke\.endpoints\.0\.get.*begin with \//,
     ],
     ['an unknown key', { 'plimsoll.yaml': 'smokes: 1' }, /smokes/],
+    [
+      'nothing to build',
+      { 'template.yaml': 'Resources: { T: { Type: AWS::SNS::Topic } }\n' },
+      /declares no AWS::Serverless::Function/,
+    ],
   ])('is refused with %s', async (_what, changes, problem) => {
     await expect(load(changes)).rejects.toThrow(problem);
   });

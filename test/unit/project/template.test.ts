@@ -197,7 +197,6 @@ describe('a SAM template', () => {
       /both named "x"/,
     ],
     ['a logical id with a dash', { 'a-b': fn() }, /logical id/],
-    ['nothing to build', { T: { Type: 'AWS::SNS::Topic' } }, /declares no/],
   ])('is refused with %s, naming it', (_what, resources, problem) => {
     expect(() => read({ Resources: resources })).toThrow(problem);
   });

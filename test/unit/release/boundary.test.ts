@@ -12,7 +12,7 @@ const fn = (properties: Json, type = 'AWS::Serverless::Function'): Json => ({
     Topic: { Type: 'AWS::SNS::Topic' },
   },
 });
-const check = (template: Json) => () => refuseForeignRights('template.yaml', template, rights, scope);
+const check = (template: Json) => () => refuseForeignRights('template.yaml', { template, scope }, rights);
 
 describe('a role of a function', () => {
   it.each([
@@ -53,8 +53,6 @@ describe('what nobody can look into', () => {
       /template\.Resources\.X\.Fn::Transform: only/,
     ],
     ['a loop', { Resources: { 'Fn::ForEach::Roles': ['Name', ['a'], {}] } }, /Fn::ForEach::Roles: only/],
-    ['a nested stack', fn({}, 'AWS::CloudFormation::Stack'), /nested stacks are not deployed/],
-    ['an application', fn({}, 'AWS::Serverless::Application'), /nested stacks are not deployed/],
   ])('is refused: %s', (_what, template, message) => {
     expect(check(template)).toThrow(message);
   });
@@ -70,6 +68,9 @@ describe('what changes something that it names', () => {
     Resources: {
       It: { Type, Properties: properties },
       Mine: { Type: 'AWS::S3::Bucket' },
+      Queue: { Type: 'AWS::SQS::Queue' },
+      Setting: { Type: 'AWS::SSM::Parameter', Properties: { Value: 'theirs' } },
+      Custom: { Type: 'Custom::Name' },
       Hello: { Type: 'AWS::Serverless::Function' },
     },
   });
@@ -78,7 +79,10 @@ describe('what changes something that it names', () => {
     ['AWS::S3::BucketPolicy', { Bucket: 'plimsoll-artifacts' }, 'Bucket'],
     ['AWS::S3::BucketPolicy', { Bucket: { 'Fn::Sub': 'plimsoll-${AWS::AccountId}' } }, 'Bucket'],
     ['AWS::S3::BucketPolicy', { Bucket: { Ref: 'SomeParameter' } }, 'Bucket'],
-    ['AWS::SQS::QueuePolicy', { Queues: [{ Ref: 'Mine' }, 'https://queue'] }, 'Queues'],
+    ['AWS::S3::BucketPolicy', { Bucket: { 'Fn::GetAtt': ['Setting', 'Value'] } }, 'Bucket'],
+    ['AWS::S3::BucketPolicy', { Bucket: { 'Fn::GetAtt': ['Custom', 'Name'] } }, 'Bucket'],
+    ['AWS::Lambda::Permission', { FunctionName: { 'Fn::Sub': '${Custom.Name}' } }, 'FunctionName'],
+    ['AWS::SQS::QueuePolicy', { Queues: [{ Ref: 'Queue' }, 'https://queue'] }, 'Queues'],
     ['AWS::Lambda::Permission', { FunctionName: 'Plimsoll-HandlersPlan' }, 'FunctionName'],
     ['AWS::Lambda::EventSourceMapping', { FunctionName: { 'Fn::ImportValue': 'x' } }, 'FunctionName'],
     ['AWS::IAM::Policy', { Roles: ['admin'] }, 'Roles'],
@@ -93,7 +97,7 @@ describe('what changes something that it names', () => {
 
   it.each<[string, Json]>([
     ['AWS::S3::BucketPolicy', { Bucket: { Ref: 'Mine' } }],
-    ['AWS::SQS::QueuePolicy', { Queues: [{ Ref: 'Mine' }] }],
+    ['AWS::SQS::QueuePolicy', { Queues: [{ Ref: 'Queue' }] }],
     ['AWS::Lambda::Permission', { FunctionName: { 'Fn::GetAtt': ['Hello', 'Arn'] } }],
     ['AWS::Lambda::Permission', { FunctionName: { 'Fn::Sub': '${Hello.Arn}:live' } }],
     [
@@ -103,6 +107,62 @@ describe('what changes something that it names', () => {
     ['AWS::SNS::Subscription', { TopicArn: 'arn:aws:sns:us-east-1:1:theirs' }],
   ])('may name what the template makes: %s %j', (type, properties) => {
     expect(check(policy(type, properties))).not.toThrow();
+  });
+});
+
+describe('a nested template', () => {
+  const outer = {
+    template: {
+      Resources: {
+        Role: { Type: 'AWS::IAM::Role' },
+        Bucket: { Type: 'AWS::S3::Bucket' },
+        Setting: { Type: 'AWS::SSM::Parameter' },
+      },
+    },
+    scope: { parameters: {}, mappings: {}, conditions: {} },
+  };
+  const nested = (given: Json) => () =>
+    refuseForeignRights(
+      'data.yaml',
+      {
+        template: {
+          Resources: {
+            Fn: { Type: 'AWS::Lambda::Function', Properties: { Role: { Ref: 'TheRole' } } },
+            Policy: { Type: 'AWS::S3::BucketPolicy', Properties: { Bucket: { Ref: 'TheBucket' } } },
+          },
+        },
+        scope: { parameters: {}, mappings: {}, conditions: {} },
+        outer: { given, within: outer },
+      },
+      rights,
+    );
+  const role = { 'Fn::GetAtt': ['Role', 'Arn'] };
+  const bucket = { Ref: 'Bucket' };
+
+  it('may work with what the template that nests it makes and gives to it', () => {
+    expect(nested({ TheRole: role, TheBucket: bucket })).not.toThrow();
+  });
+
+  it.each<[string, Json, RegExp]>([
+    [
+      'a role of others',
+      { TheRole: 'arn:aws:iam::1:role/admin', TheBucket: bucket },
+      /data\.yaml: .*Fn\.Role/,
+    ],
+    [
+      'a role that a parameter of the account names',
+      { TheRole: { 'Fn::GetAtt': ['Setting', 'Value'] }, TheBucket: bucket },
+      /Fn\.Role/,
+    ],
+    ['no role at all', { TheBucket: bucket }, /Fn\.Role/],
+    ['a bucket of others', { TheRole: role, TheBucket: 'theirs' }, /data\.yaml: Resources\.Policy\.Bucket/],
+    [
+      'a bucket that a parameter of the account names',
+      { TheRole: role, TheBucket: { 'Fn::GetAtt': ['Setting', 'Value'] } },
+      /Policy\.Bucket/,
+    ],
+  ])('may not where it is given %s', (_what, given, message) => {
+    expect(nested(given)).toThrow(message);
   });
 });
 

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { expandSam } from '../../core/build/sam.ts';
+import { type NestedTemplate, withNested } from '../../core/project/nested.ts';
+import type { Project } from '../../core/project/project.ts';
+import { refuseForeignRights, type Within, withBoundary } from '../../core/release/boundary.ts';
+import type { BuildPlan } from '../../core/release/build-plan.ts';
+import { markedTemplate } from '../../core/release/deployable.ts';
+import { isOurs } from '../../core/release/plan.ts';
+import { keys } from '../../core/release/release.ts';
+import { templateUrl } from '../../core/release/template-url.ts';
+import type { Remote } from './remote.ts';
+
+/** Makes the templates of one project ready for CloudFormation. */
+export class Templates {
+  constructor(
+    private readonly project: Project,
+    private readonly plan: BuildPlan,
+    private readonly remote: Remote,
+    private readonly workdir: string,
+    private readonly say: (line: string) => void,
+  ) {}
+
+  private expand(template: Readonly<Record<string, unknown>>, parameters: Readonly<Record<string, string>>) {
+    const { python } = this.plan.target;
+    return expandSam({ template, parameters, region: this.remote.region, python, workdir: this.workdir });
+  }
+
+  /**
+   * Puts nested templates into the artifact bucket, under the hash of their text, the innermost first: with the boundary on
+   * their roles, and expanded, so that what was looked at is what is deployed.
+   * @returns where they lie, by logical id
+   */
+  private async publish(nested: readonly NestedTemplate[], outer: Within): Promise<Map<string, string>> {
+    const { bucket, region, rights } = this.remote;
+    const urls = new Map<string, string>();
+    for (const { logicalId, file, document, scope, given, nested: inner } of nested) {
+      const within = { template: document, scope, outer: { given, within: outer } };
+      refuseForeignRights(file, within, rights);
+      const template = withNested(withBoundary(document, rights), await this.publish(inner, within));
+      if (document['Transform'] !== undefined) this.say(`expanding the SAM transform of ${file}`);
+      const text = JSON.stringify(
+        document['Transform'] === undefined ? template : await this.expand(template, scope.parameters),
+      );
+      const key = keys.nested(createHash('sha256').update(text).digest('hex'));
+      await this.remote.writeText(key, text);
+      urls.set(logicalId, templateUrl(region, bucket, key));
+    }
+    return urls;
+  }
+
+  /**
+   * The project's own template: marked, with the boundary on its roles, and expanded where functions have aliases: only then
+   * is it for us to say when these move. @throws UnsupportedProjectError, TemplateError
+   */
+  async main(): Promise<Record<string, unknown>> {
+    const { template, templateFile, nested } = this.project;
+    const { document, hasAliases, scope } = template;
+    const { bucket, release, rights } = this.remote;
+    const within = { template: document, scope };
+    refuseForeignRights(templateFile, within, rights);
+    const { layers, functions, fetch } = this.plan;
+    const marked = markedTemplate(withNested(document, await this.publish(nested, within)), {
+      layers: layers.map(({ logicalId }) => logicalId),
+      functions: functions.map(({ logicalId }) => logicalId),
+      ...(fetch
+        ? { fetch: { bucket, functions: functions.filter(isOurs).map(({ logicalId }) => logicalId) } }
+        : {}),
+    });
+    const ready = withBoundary(marked, rights);
+    if (!hasAliases) return ready;
+    this.say('expanding the SAM transform: functions have aliases');
+    return this.expand(ready, release.parameters);
+  }
+}

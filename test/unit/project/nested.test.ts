@@ -1,0 +1,154 @@
+import { rm } from 'node:fs/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { withNested } from '../../../core/project/nested.ts';
+import { loadProject } from '../../../core/project/project.ts';
+import { BASE, type Files, writeProject } from '../../support/project.ts';
+
+const folders: string[] = [];
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+const stack = (url: string, parameters = '{}') => `  Data:
+    Type: AWS::CloudFormation::Stack
+    Properties: { TemplateURL: ${url}, Parameters: ${parameters} }
+`;
+const TOPIC = 'Resources: { Topic: { Type: AWS::SNS::Topic } }\n';
+
+async function load(resources: string, files: Files = {}) {
+  const root = await writeProject({
+    ...BASE,
+    'template.yaml': `${BASE['template.yaml']}${resources}`,
+    ...files,
+  });
+  folders.push(root);
+  return loadProject(root);
+}
+
+describe('a nested template', () => {
+  it('is read with what the nesting one gives to it, and so on inwards, from its own folder', async () => {
+    const { nested } = await load(
+      stack('infra/data.yaml', '{ Stage: !Ref Greeting, Topic: !Ref UtilsLayer }'),
+      {
+        'infra/data.yaml': `Parameters:
+  Stage: { Type: String }
+  Topic: { Type: String, Default: never }
+Resources:
+  Inner:
+    Type: AWS::Serverless::Application
+    Properties: { Location: ./inner/queue.yaml, Parameters: { Name: !Sub 'q-\${Stage}' } }
+`,
+        'infra/inner/queue.yaml': `Parameters: { Name: { Type: String } }\n${TOPIC}`,
+      },
+    );
+    expect(nested).toMatchObject([
+      {
+        logicalId: 'Data',
+        file: 'infra/data.yaml',
+        scope: { parameters: { Stage: 'hello' } },
+        nested: [
+          {
+            logicalId: 'Inner',
+            file: 'infra/inner/queue.yaml',
+            scope: { parameters: { Name: 'q-hello' } },
+            nested: [],
+          },
+        ],
+      },
+    ]);
+    // What only the deployment knows is not the parameter's default.
+    expect(nested[0]?.scope.parameters).not.toHaveProperty('Topic');
+  });
+
+  it.each<[string, string, Files, RegExp]>([
+    [
+      'of others',
+      stack('https://s3.amazonaws.com/theirs/template.yaml'),
+      {},
+      /Data\.Properties\.TemplateURL: .*only templates of the project/,
+    ],
+    [
+      'of the application repository',
+      `  Data:
+    Type: AWS::Serverless::Application
+    Properties: { Location: { ApplicationId: 'arn:x', SemanticVersion: 1.0.0 } }
+`,
+      {},
+      /Data\.Properties\.Location: .*only templates of the project/,
+    ],
+    [
+      'that only the deployment knows',
+      stack("!Sub 'https://${AWS::Region}/x'"),
+      {},
+      /only templates of the project/,
+    ],
+    ['outside the project', stack('../other.yaml'), {}, /\.\.\/other\.yaml is outside the project/],
+    ['at an absolute path', stack('/etc/passwd'), {}, /outside the project/],
+    ['that is not there', stack('gone.yaml'), {}, /there is no file gone\.yaml/],
+    ['that is no template', stack('data.yaml'), { 'data.yaml': 'nothing' }, /data\.yaml/],
+    [
+      'that nests itself',
+      stack('data.yaml'),
+      { 'data.yaml': `Resources:\n${stack('data.yaml')}` },
+      /nested more than 5 deep/,
+    ],
+    [
+      'that is given a parameter it does not have',
+      stack('data.yaml', '{ Stage: dev }'),
+      { 'data.yaml': TOPIC },
+      /data\.yaml: has no parameter Stage/,
+    ],
+    [
+      'with code that is still to be built',
+      stack('data.yaml'),
+      {
+        'data.yaml':
+          'Resources: { Fn: { Type: AWS::Serverless::Function, Properties: { CodeUri: code/, Handler: a.b, Runtime: python3.11 } } }\n',
+      },
+      /data\.yaml: Resources\.Fn: only the project's own template may have code/,
+    ],
+    [
+      'with an alias',
+      stack('data.yaml'),
+      {
+        'data.yaml':
+          'Transform: AWS::Serverless-2016-10-31\nResources: { Fn: { Type: AWS::Serverless::Function, Properties: { CodeUri: s3://b/k, Handler: a.b, Runtime: python3.11, AutoPublishAlias: live } } }\n',
+      },
+      /data\.yaml: AutoPublishAlias/,
+    ],
+  ])('%s is refused before anything starts, by name', async (_what, resources, files, message) => {
+    await expect(load(resources, files)).rejects.toThrow(message);
+  });
+
+  it('is taken from where it was put, and nothing else changes', () => {
+    const template = {
+      Resources: {
+        A: {
+          Type: 'AWS::CloudFormation::Stack',
+          Properties: { TemplateURL: 'a.yaml', Parameters: { P: '1' } },
+        },
+        B: { Type: 'AWS::Serverless::Application', Properties: { Location: 'b.yaml' } },
+        C: { Type: 'AWS::SNS::Topic' },
+      },
+    };
+    expect(
+      withNested(
+        template,
+        new Map([
+          ['A', 'https://a'],
+          ['B', 'https://b'],
+          ['C', 'https://c'],
+        ]),
+      ),
+    ).toEqual({
+      Resources: {
+        A: {
+          Type: 'AWS::CloudFormation::Stack',
+          Properties: { TemplateURL: 'https://a', Parameters: { P: '1' } },
+        },
+        B: { Type: 'AWS::Serverless::Application', Properties: { Location: 'https://b' } },
+        C: { Type: 'AWS::SNS::Topic' },
+      },
+    });
+  });
+});
