@@ -29,8 +29,7 @@ interface Clients {
 }
 
 interface Output {
-  /** ISO times between which the alarms are watched. */
-  since: string;
+  /** ISO time until which the alarms are watched. */
   until: string;
 }
 
@@ -42,7 +41,7 @@ export async function shiftTraffic(
   { release, execution, held, percent, bakeSeconds }: z.output<typeof inputSchema>,
   { cloudformation, lambda, lock }: Clients,
 ): Promise<Output> {
-  const since = new Date();
+  const begin = Date.now();
   const versions = versionsOf(await stackResources(cloudformation, release.stackName));
   await lock.refuseStopped(release, execution);
   await Promise.all(
@@ -59,10 +58,7 @@ export async function shiftTraffic(
       );
     }),
   );
-  return {
-    since: since.toISOString(),
-    until: new Date(since.getTime() + bakeSeconds * 1000).toISOString(),
-  };
+  return { until: new Date(begin + bakeSeconds * 1000).toISOString() };
 }
 
 export const handler = lambdaHandler('ShiftTraffic', inputSchema, (input) =>

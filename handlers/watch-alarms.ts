@@ -13,6 +13,7 @@ import { lambdaHandler, setting } from './lib/handler.ts';
 const inputSchema = z.object({
   release: releaseSchema,
   held: z.array(heldSchema),
+  /** When the stack began to change: nothing that goes off from then on, between two steps either, is passed over. */
   since: z.iso.datetime(),
   until: z.iso.datetime(),
 });
@@ -44,11 +45,11 @@ export async function watchAlarms(
       { client: cloudwatch },
       query,
     ))
-      for (const { AlarmName = '', StateValue: state, StateUpdatedTimestamp, StateReason } of [
+      for (const { AlarmName = '', StateUpdatedTimestamp, StateReason } of [
         ...MetricAlarms,
         ...CompositeAlarms,
       ])
-        if (state === 'ALARM' && (StateUpdatedTimestamp ?? new Date()) >= new Date(since))
+        if ((StateUpdatedTimestamp ?? new Date()) >= new Date(since))
           red.push(`${AlarmName}: ${StateReason ?? 'no reason given'}`);
   }
   if (red.length > 0)

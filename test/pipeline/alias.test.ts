@@ -158,7 +158,7 @@ describe('a function behind an alias', () => {
     const before = await stateOf(STACK);
     const calls = callWithoutPause(STACK);
     const arn = await start({
-      source: await upload(`uploads/${STACK}.zip`, await project(6, { 'plimsoll.yaml': steps(20) })),
+      source: await upload(`uploads/${STACK}.zip`, await project(6, { 'plimsoll.yaml': steps(120) })),
       stackName: STACK,
     });
     await until('both versions to answer', async () =>

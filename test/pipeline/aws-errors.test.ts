@@ -109,6 +109,12 @@ describe('AWS itself refuses', () => {
       '1.16.0',
     ],
     [
+      'no room for more alarms, once the traffic has gone over',
+      'LimitExceededFault',
+      forever('Observe', 'cloudwatch:PutMetricAlarm', { error: 'LimitExceededFault', status: 400 }),
+      '1.16.0',
+    ],
+    [
       'no room for more code',
       'CodeStorageExceededException',
       forever('DeployLayers', 'lambda:PublishLayerVersion', {
