@@ -21,6 +21,7 @@ HOLES = (
     "execute_api_hosts",
     "faults",
     "iam_resources",
+    "lambda_memory",
     "lambda_errors",
     "lambda_interpreters",
     "lambda_actions",

@@ -84,6 +84,35 @@ def handler(event, context):
   });
 });
 
+describe('a function that needs more memory than it may have', () => {
+  it.each([
+    [
+      'python3.11',
+      'def handler(event, context):\n    return len(bytearray(event["bytes"]))\n',
+      'KEPT = bytearray(300_000_000)\ndef handler(event, context):\n    return 1\n',
+    ],
+    [
+      'nodejs24.x',
+      'export const handler = async ({ bytes }) => Buffer.alloc(bytes, 1).length;',
+      'const kept = Buffer.alloc(300_000_000, 1);\nexport const handler = async () => kept.length;',
+    ],
+  ] as const)('is killed, and the caller is told so: %s', async (runtime, whileRunning, whileStarting) => {
+    const killed = {
+      failed: true,
+      answer: {
+        errorType: 'Runtime.ExitError',
+        errorMessage: expect.stringContaining('Runtime exited with error: signal: killed'),
+      },
+    };
+    const name = `hungry-${runtime.slice(0, 4)}`;
+    await createFunction(name, runtime, whileRunning, { MemorySize: 256 });
+    expect(await invoke(name, { bytes: 400_000_000 })).toMatchObject(killed);
+    expect(await invoke(name, { bytes: 50_000_000 })).toEqual({ failed: false, answer: 50_000_000 });
+    await createFunction(`${name}-start`, runtime, whileStarting, { MemorySize: 256 });
+    expect(await invoke(`${name}-start`)).toMatchObject(killed);
+  });
+});
+
 describe('an update of a function', () => {
   it('leaves the invocations alone that run already', async () => {
     const source = (answer: string) =>
