@@ -29,7 +29,7 @@ export default defineConfig({
           include: ['test/{local,pipeline}/**/*.test.ts'],
           exclude: ALONE,
           // They share one embedded AWS, each with stacks of its own, and wait for it most of the time.
-          maxWorkers: 4,
+          maxWorkers: 5,
           sequence: { groupOrder: 1 },
         },
       },

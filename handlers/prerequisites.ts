@@ -41,6 +41,8 @@ interface Clients {
   cloudformation: CloudFormationClient;
   dynamodb: DynamoDBClient;
   table: string;
+  /** Name of the pipeline's own stack. */
+  pipeline: string;
   lock: StackLock;
   bucket: ArtifactBucket;
 }
@@ -135,12 +137,21 @@ async function refuseUnready(cloudformation: CloudFormationClient, stackName: st
   }
 }
 
+/** The pipeline's roles keep projects off all that is named like the pipeline itself. @throws PrerequisiteError */
+function refuseOwnName(stackName: string, pipeline: string): void {
+  if (stackName === pipeline || stackName.startsWith(`${pipeline}-`))
+    throw new PrerequisiteError(
+      `stack name ${stackName}: "${pipeline}" and what begins with "${pipeline}-" is the pipeline itself, which no project may touch; give another stackName`,
+    );
+}
+
 /** Checks that a release can start, and makes this execution its owner. */
 export async function prerequisites(
   { start, execution }: z.output<typeof inputSchema>,
   clients: Clients,
 ): Promise<Release> {
   const stackName = stackNameOf(start);
+  refuseOwnName(stackName, clients.pipeline);
   const versionId = await versionOf(clients.s3, start.source);
   const { bucket, key } = start.source;
   const release: Release = {
@@ -177,6 +188,7 @@ const clients = (): Clients => {
     cloudformation: new CloudFormationClient(),
     dynamodb,
     table,
+    pipeline: setting('PIPELINE_STACK'),
     lock: new StackLock(dynamodb, table, new SFNClient()),
     bucket: new ArtifactBucket(s3, setting('ARTIFACT_BUCKET')),
   };

@@ -5,8 +5,15 @@ import { z } from 'zod';
 import { manifestSchema } from '../core/build/manifest.ts';
 import { ImportCheckError } from '../core/errors.ts';
 import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
-import { isOurs } from '../core/release/plan.ts';
-import { PROBE_HANDLER, PROBE_PREFIX, temporaryName } from '../core/release/probe.ts';
+import { handlerModule, isOurs } from '../core/release/plan.ts';
+import {
+  isSlow,
+  PROBE_HANDLER,
+  PROBE_PREFIX,
+  type Probe,
+  refuseHeavyStart,
+  temporaryName,
+} from '../core/release/probe.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
@@ -23,13 +30,6 @@ interface Clients {
   roleArn: string;
 }
 
-/** Of one function: how many modules were imported, and how long all of them took, in ms. */
-interface Probe {
-  function: string;
-  modules: number;
-  ms: number;
-}
-
 const answerSchema = z.object({
   results: z.array(
     z.object({
@@ -40,7 +40,13 @@ const answerSchema = z.object({
       kind: z.enum(['import', 'other']).nullable(),
     }),
   ),
+  /** What the function had for itself once its handler's module was imported. */
+  bytes: z.number().nullable(),
 });
+
+/** Each in a function of its own. What is slow once may have had a slow machine. */
+const ATTEMPTS = 3;
+const MIB = 1024 * 1024;
 
 const PROBE_TIMEOUT_SECONDS = 120;
 /** Imports get a whole processor from here on, so that their time says something. */
@@ -64,14 +70,17 @@ async function importAll(
   modules: readonly string[],
 ): Promise<Probe> {
   const { FunctionError, Payload } = await lambda.send(
-    new InvokeCommand({ FunctionName: name, Payload: JSON.stringify({ modules }) }),
+    new InvokeCommand({
+      FunctionName: name,
+      Payload: JSON.stringify({ handler: handlerModule(fn.handler), modules }),
+    }),
   );
   const text = Payload?.transformToString() ?? '';
   if (FunctionError)
     throw new ImportCheckError(
       `function ${fn.name}: does not start in Lambda with its layers: ${text.slice(0, 1000)}`,
     );
-  const { results } = answerSchema.parse(JSON.parse(text));
+  const { results, bytes } = answerSchema.parse(JSON.parse(text));
   const failed = results.filter(({ kind }) => kind === 'import');
   if (failed.length > 0) {
     const list = failed.slice(0, 5).map(({ module, error }) => `${module}: ${error}`);
@@ -82,14 +91,16 @@ async function importAll(
   return {
     function: fn.name,
     modules: results.length,
-    ms: Math.round(results.reduce((sum, { ms }) => sum + ms, 0)),
+    ms: results[0]?.ms ?? 0,
+    memoryMb: bytes === null ? null : Math.round(bytes / MIB),
+    ofMb: fn.memoryMb ?? null,
   };
 }
 
 /**
  * Proves, in real Lambda functions that nobody else calls, that every module of every function of ours and its new layers
- * imports. Nothing in production has changed yet.
- * @throws ImportCheckError
+ * imports, and within what time and memory. Nothing in production has changed yet.
+ * @throws ImportCheckError, BudgetExceededError
  */
 export async function probeImports(
   { release, layers }: z.output<typeof inputSchema>,
@@ -98,9 +109,9 @@ export async function probeImports(
   const { lambda, bucket } = clients;
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const validated = await ValidatedArtifacts.read(bucket, release);
-  const probe = async (fn: PlannedFunction): Promise<Probe> => {
+  const attempt = async (fn: PlannedFunction, index: number): Promise<Probe> => {
     const configuration = {
-      FunctionName: temporaryName(PROBE_PREFIX, release, fn.name),
+      FunctionName: temporaryName(PROBE_PREFIX, release, index === 0 ? fn.name : `${fn.name}/${index}`),
       Description: 'Temporary: proves the imports of a release before it is deployed',
       Role: clients.roleArn,
       Handler: PROBE_HANDLER,
@@ -112,6 +123,15 @@ export async function probeImports(
     return withTemporaryFunction({ ...clients, validated }, fn, configuration, async (name) =>
       importAll(lambda, name, fn, await modulesOf(bucket, plan, fn)),
     );
+  };
+  const probe = async (fn: PlannedFunction): Promise<Probe> => {
+    let fastest = await attempt(fn, 0);
+    for (let index = 1; index < ATTEMPTS && isSlow(fastest, plan.budgets); index++) {
+      const next = await attempt(fn, index);
+      if (next.ms < fastest.ms) fastest = next;
+    }
+    refuseHeavyStart(fn, fastest, plan.budgets);
+    return fastest;
   };
   return { probes: await allSettled(plan.functions.filter(isOurs).map(probe)) };
 }

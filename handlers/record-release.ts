@@ -2,6 +2,7 @@ import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
+import { probeSchema } from '../core/release/probe.ts';
 import { failureMessage, failureSchema, outcomeSchema } from '../core/release/record.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { releaseKey } from '../core/release/table.ts';
@@ -19,6 +20,8 @@ const inputSchema = z.object({
   snapshot: z.object({ sha256: z.string().optional() }).nullish(),
   /** Bytes of the whole, unzipped and zipped, where it came that far. */
   sizes: z.object({ total: z.int(), zipped: z.int() }).nullish(),
+  /** How its functions start, where it came that far. */
+  probes: z.array(probeSchema).nullish(),
 });
 
 const NO_REASON = { Error: 'Unknown', Cause: 'no reason was given' };
@@ -43,7 +46,7 @@ export async function recordRelease(
   input: z.output<typeof inputSchema>,
   { dynamodb, table, lock }: Clients,
 ): Promise<Output> {
-  const { release, outcome, execution, failure, rollbackFailure, sizes, snapshot } = input;
+  const { release, outcome, execution, failure, rollbackFailure, sizes, probes, snapshot } = input;
   // A retry finds that it has given the lock up itself.
   if (await lock.read(release.stackName)) await lock.refuseStopped(release, execution);
   const ms = Date.now() - Date.parse(release.startedAt);
@@ -63,6 +66,7 @@ export async function recordRelease(
         startedAt: { S: release.startedAt },
         ms: { N: String(ms) },
         ...(sizes ? { bytes: { N: String(sizes.total) }, zipped: { N: String(sizes.zipped) } } : {}),
+        ...(probes ? { probes: { S: JSON.stringify(probes) } } : {}),
         ...(failure ? { error: { S: failure.Error }, message: { S: message.slice(0, 10_000) } } : {}),
       },
     }),

@@ -1,4 +1,4 @@
-import { Aws, Duration } from 'aws-cdk-lib';
+import { Aws, Duration, Stack } from 'aws-cdk-lib';
 import { Role as IamRole, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
@@ -119,7 +119,7 @@ export class Handlers extends Construct {
     const definitions: Record<string, HandlerFunctionProps> = {
       Prerequisites: {
         file: 'prerequisites',
-        environment: { ...table, ...bucket },
+        environment: { ...table, ...bucket, PIPELINE_STACK: Stack.of(this).stackName },
         permissions: [
           {
             actions: ['s3:GetObject', 's3:GetObjectVersion'],

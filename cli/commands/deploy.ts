@@ -8,6 +8,7 @@ import { exitCodeOf } from '../../core/error-names.ts';
 import { AlreadyStartedError, InvalidInputError } from '../../core/errors.ts';
 import { loadProject } from '../../core/project/project.ts';
 import { buildPlanSchema } from '../../core/release/build-plan.ts';
+import { probeSchema } from '../../core/release/probe.ts';
 import { failureMessage } from '../../core/release/record.ts';
 import { keys, releaseSchema, stackNameSchema } from '../../core/release/release.ts';
 import { type SizeReport, sizeReportSchema } from '../../core/size/report.ts';
@@ -15,7 +16,7 @@ import { Follower } from '../follow/follower.ts';
 import { releaseTasks, rollbackTasks } from '../follow/tasks.ts';
 import { packProject } from '../pack.ts';
 import type { ExecutionEnd, PipelineClient } from '../pipeline-client.ts';
-import { sizeTable, timingTable } from '../show/release.ts';
+import { sizeTable, startTable, timingTable } from '../show/release.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { bold, duration, green, red } from '../show/table.ts';
 
@@ -39,6 +40,7 @@ export interface Place {
 const outputSchema = z.object({
   release: releaseSchema,
   outputs: z.record(z.string(), z.string()),
+  probes: z.array(probeSchema),
   smoke: z.array(z.object({ check: z.string(), ms: z.number() })),
 });
 
@@ -154,6 +156,7 @@ export async function followRelease(
         release: output.release,
         outputs: urls,
         sizes: report,
+        probes: output.probes,
         smoke: output.smoke,
         states: timings(follower),
         ms: Math.round(ms),
@@ -162,6 +165,7 @@ export async function followRelease(
     return 0;
   }
   console.log(`\n${timingTable(follower.runs)}\n\n${text}\n`);
+  if (output.probes.length > 0) console.log(`${startTable(output.probes)}\n`);
   console.log(
     green(`Released ${output.release.id} in ${duration(ms)}; ${output.smoke.length} smoke tests passed.`),
   );

@@ -1,5 +1,6 @@
 import type { Manifest } from '../../core/build/manifest.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
+import type { Probe } from '../../core/release/probe.ts';
 import type { StateRun } from '../../core/release/progress.ts';
 import { megabytes, type SizeReport } from '../../core/size/report.ts';
 import { titleOf } from '../follow/tasks.ts';
@@ -71,4 +72,18 @@ export function timingTable(runs: readonly StateRun[]): string {
     duration(endedAt - startedAt),
   ]);
   return table([{ title: 'state' }, { title: 'time', align: 'right' }], rows);
+}
+
+/** How each function starts, as its probe has shown it in Lambda. */
+export function startTable(probes: readonly Probe[]): string {
+  const mb = (value: number | null) => (value === null ? '' : `${value} MB`);
+  return table(
+    [
+      { title: 'function' },
+      { title: 'imports its handler in', align: 'right' },
+      { title: 'memory then', align: 'right' },
+      { title: 'of', align: 'right' },
+    ],
+    probes.map((one) => [one.function, duration(one.ms), mb(one.memoryMb), mb(one.ofMb)]),
+  );
 }

@@ -17,6 +17,12 @@ const bytes = z
     return Math.round(Number.parseFloat(value) * (value.endsWith('MB') ? MB : 1000));
   });
 
+/** `3 s`, or `800 ms`. */
+const duration = z
+  .string()
+  .regex(/^\d+(\.\d+)? ?(ms|s)$/, 'write "3 s" or "800 ms"')
+  .transform((value) => Math.round(Number.parseFloat(value) * (value.endsWith('ms') ? 1 : 1000)));
+
 /** A check of one HTTP endpoint of the deployed API. */
 const endpoint = z.strictObject({
   /** Path and query, below the stage: `/predict?customerId=c-001`. */
@@ -43,12 +49,14 @@ export const configSchema = z.strictObject({
     .string()
     .regex(/^[\w.-]+$/, 'a file beside plimsoll.yaml')
     .optional(),
-  /** Budgets in bytes, unzipped; they override the defaults of core/size/budget.ts. */
+  /** Budgets, in bytes, unzipped, but for coldStart; they override the defaults of core/size/budget.ts. */
   budgets: z
     .strictObject({
       layers: z.record(z.string(), bytes).default({}),
       functions: z.record(z.string(), bytes).default({}),
       total: bytes.optional(),
+      /** How long the handler's module of a function may take to import in Lambda. */
+      coldStart: duration.optional(),
     })
     .default({ layers: {}, functions: {} }),
   optimise: z

@@ -39,6 +39,8 @@ export interface TemplateFunction {
   /** Lambda's name of the runtime: python3.11. */
   runtime: string;
   architecture: Architecture;
+  /** What it may have, in MiB; undefined where only CloudFormation knows. */
+  memoryMb: number | undefined;
   /** Logical ids of the project's own layers, in the function's order. */
   layers: string[];
   /** ARNs of layers that somebody else builds; undefined where only CloudFormation knows the ARN. */
@@ -184,12 +186,19 @@ class TemplateReader {
       handler,
       runtime,
       architecture,
+      memoryMb: this.memory(properties),
       ...this.layersOf(logicalId, properties),
       environment: Object.fromEntries(
         known.filter((pair): pair is [string, string] => pair[1] !== undefined),
       ),
       environmentNames: known.map(([name]) => name),
     };
+  }
+
+  /** @returns MiB; Lambda's own default where the template says nothing (Lambda API reference, CreateFunction) */
+  private memory(properties: Properties): number | undefined {
+    const text = resolveText(properties['MemorySize'] ?? 128, this.scope);
+    return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
   }
 
   private declares(logicalId: string, path: string, { Metadata: metadata }: Resource) {

@@ -52,6 +52,8 @@ const fn = artifact.extend({
   /** Lambda's name: `python3.11`. */
   runtime: z.string(),
   architecture,
+  /** What it may have, in MiB; missing where only the deployment knows. */
+  memoryMb: z.number().optional(),
   environment: z.record(z.string(), z.string()),
   smoke: z.array(z.object({ name: z.string(), event: z.unknown(), expect: z.unknown().optional() })),
 });
@@ -73,11 +75,12 @@ export const buildPlanSchema = z.object({
   decisionsKey: z.string().regex(/^[0-9a-f]{64}$/),
   layers: z.array(layer),
   functions: z.array(fn),
-  /** In bytes, unzipped; total counts each distinct byte once. */
+  /** In bytes, unzipped; total counts each distinct byte once. Of a cold start in ms. */
   budgets: z.object({
     layers: z.record(z.string(), z.int()),
     functions: z.record(z.string(), z.int()),
     total: z.int(),
+    coldStart: z.int(),
   }),
   /** So many releases, this one included, can be gone back to: their layer versions stay. */
   keepReleases: z.int().min(2),

@@ -20,7 +20,7 @@ import {
 } from './build-plan.ts';
 
 /** Raise it when the same input would be built into other bytes. */
-const BUILD_FORMAT = 12;
+const BUILD_FORMAT = 13;
 
 type SourceFile = PlannedArtifact['sources'][number];
 
@@ -201,6 +201,7 @@ function asDeclared(fn: ProjectFunction, layers: readonly PlannedLayer[]) {
     handler: fn.handler,
     runtime: fn.runtime,
     architecture: fn.architecture,
+    ...(fn.memoryMb === undefined ? {} : { memoryMb: fn.memoryMb }),
     environment: environmentOf(fn),
     smoke: fn.smoke,
   };

@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { BudgetExceededError } from '../errors.ts';
+import type { BuildPlan, PlannedFunction } from './build-plan.ts';
 import type { Release } from './release.ts';
 
 /** File that every function carries, so that a probe can import the function's own modules inside Lambda. */
@@ -13,4 +16,37 @@ export const TWIN_PREFIX = 'plimsoll-twin-';
 /** Name of a temporary function that proves one function of a release: the same for each retry, 64 characters at most. */
 export function temporaryName(prefix: string, { id }: Pick<Release, 'id'>, functionName: string): string {
   return `${prefix}${createHash('sha256').update(`${id}/${functionName}`).digest('hex').slice(0, 24)}`;
+}
+
+export const probeSchema = z.object({
+  function: z.string(),
+  /** How many modules were imported, its own and those of its layers. */
+  modules: z.int(),
+  /** How long its handler's module took to import, with all that this needs: what a cold start pays, in ms. */
+  ms: z.number(),
+  /** Memory that it had for itself then, in MiB; null where the system does not say. */
+  memoryMb: z.number().nullable(),
+  /** What it may have, in MiB; null where only the deployment knows. */
+  ofMb: z.number().nullable(),
+});
+
+/** What a temporary function has shown of one of the project's. */
+export type Probe = z.infer<typeof probeSchema>;
+
+export const isSlow = ({ ms }: Probe, { coldStart }: BuildPlan['budgets']): boolean => ms >= coldStart;
+
+/** @throws BudgetExceededError naming the function, what its start takes and what it may take */
+export function refuseHeavyStart(
+  { name, memoryMb: limit }: Pick<PlannedFunction, 'name' | 'memoryMb'>,
+  probe: Probe,
+  budgets: BuildPlan['budgets'],
+): void {
+  if (probe.memoryMb !== null && limit !== undefined && probe.memoryMb >= limit)
+    throw new BudgetExceededError(
+      `function ${name}: once its handler is imported it has ${Math.round(probe.memoryMb)} MB, and it may have ${limit} MB: Lambda would kill it. Raise its MemorySize in template.yaml.`,
+    );
+  if (isSlow(probe, budgets))
+    throw new BudgetExceededError(
+      `function ${name}: its handler takes ${Math.round(probe.ms)} ms to import in Lambda, its budget is ${budgets.coldStart} ms. See which imports cost most: plimsoll layers optimize; or raise the budget in plimsoll.yaml: budgets.coldStart.`,
+    );
 }

@@ -4,7 +4,7 @@ import type { BuildPlan } from '../release/build-plan.ts';
 
 const MB = 1_000_000;
 
-/** Default budgets, unzipped, in bytes. plimsoll.yaml can change each. */
+/** Default budgets, unzipped, in bytes, but for the cold start. plimsoll.yaml can change each. */
 export const DEFAULT_BUDGETS = {
   layers: { 'core-data-science': 100 * MB, 'ml-libraries': 105 * MB, 'aws-utilities': 50 * MB } as Record<
     string,
@@ -12,6 +12,8 @@ export const DEFAULT_BUDGETS = {
   >,
   function: 50 * MB,
   total: 200 * MB,
+  /** In ms. */
+  coldStart: 3000,
 };
 
 type Budgets = BuildPlan['budgets'];
@@ -46,5 +48,6 @@ export function budgetsOf(project: Pick<Project, 'config' | 'functions' | 'layer
       ]),
     ),
     total: budgets.total ?? DEFAULT_BUDGETS.total,
+    coldStart: budgets.coldStart ?? DEFAULT_BUDGETS.coldStart,
   };
 }

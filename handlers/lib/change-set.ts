@@ -7,19 +7,16 @@ import {
   DeleteChangeSetCommand,
   DescribeChangeSetCommand,
   ExecuteChangeSetCommand,
-  GetTemplateCommand,
   InvalidChangeSetStatusException,
   type Parameter,
   type Tag,
 } from '@aws-sdk/client-cloudformation';
 import { ChangeSetFailedError } from '../../core/errors.ts';
-import { objectOf } from '../../core/project/intrinsics.ts';
-import { parseTemplate } from '../../core/project/yaml.ts';
 import type { Release } from '../../core/release/release.ts';
 import type { ResourceChange } from '../../core/release/stateful.ts';
 import { templateUrl } from '../../core/release/template-url.ts';
 import { type Patience, poll } from './poll.ts';
-import { NESTED_STACK, stackResources } from './stack.ts';
+import { changesIn } from './resource-changes.ts';
 
 export interface ChangeSet {
   stackName: string;
@@ -86,70 +83,6 @@ export async function dropSets(
         const isGone = error instanceof Error && error.name === 'ValidationError';
         if (!(isGone || error instanceof InvalidChangeSetStatusException)) throw error;
       });
-}
-
-/** What goes with a nested stack. @param policyAction what becomes of the stack itself */
-async function goneWith(
-  cloudformation: CloudFormationClient,
-  stackId: string,
-  inside: string,
-  policyAction?: string,
-): Promise<ResourceChange[]> {
-  if (policyAction?.endsWith('Retain')) return [];
-  const { TemplateBody = '{}' } = await cloudformation.send(
-    new GetTemplateCommand({ StackName: stackId, TemplateStage: 'Processed' }),
-  );
-  const declared = objectOf(objectOf(parseTemplate(TemplateBody, stackId))['Resources']);
-  const found: ResourceChange[] = [];
-  for (const { logicalId, physicalId, type } of await stackResources(cloudformation, stackId)) {
-    const { DeletionPolicy } = objectOf(declared[logicalId]);
-    const policy = typeof DeletionPolicy === 'string' ? { policyAction: DeletionPolicy } : {};
-    found.push({ logicalId: `${inside}${logicalId}`, type, action: 'Remove', ...policy });
-    if (type === NESTED_STACK)
-      found.push(
-        ...(await goneWith(cloudformation, physicalId, `${inside}${logicalId}.`, policy.policyAction)),
-      );
-  }
-  return found;
-}
-
-/** What a change set would do to each resource, those of nested stacks included. */
-async function changesIn(
-  cloudformation: CloudFormationClient,
-  id: { StackName: string; ChangeSetName: string },
-  inside = '',
-): Promise<ResourceChange[]> {
-  const found: ResourceChange[] = [];
-  for (let NextToken: string | undefined, first = true; first || NextToken !== undefined; first = false) {
-    const page = await cloudformation.send(new DescribeChangeSetCommand({ ...id, NextToken }));
-    for (const { ResourceChange: change } of page.Changes ?? []) {
-      const {
-        LogicalResourceId = '',
-        ResourceType = '',
-        Action = '',
-        Replacement,
-        PolicyAction,
-        PhysicalResourceId,
-        ChangeSetId,
-      } = change ?? {};
-      const logicalId = `${inside}${LogicalResourceId}`;
-      // A nested stack that is new has nothing to lose.
-      if (ChangeSetId && PhysicalResourceId) {
-        const nested = { StackName: PhysicalResourceId, ChangeSetName: ChangeSetId };
-        found.push(...(await changesIn(cloudformation, nested, `${logicalId}.`)));
-      } else if (ResourceType === NESTED_STACK && Action === 'Remove' && PhysicalResourceId)
-        found.push(...(await goneWith(cloudformation, PhysicalResourceId, `${logicalId}.`, PolicyAction)));
-      found.push({
-        logicalId,
-        type: ResourceType,
-        action: Action,
-        ...(Replacement ? { replacement: Replacement } : {}),
-        ...(PolicyAction ? { policyAction: PolicyAction } : {}),
-      });
-    }
-    NextToken = page.NextToken;
-  }
-  return found;
 }
 
 /**

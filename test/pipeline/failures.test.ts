@@ -43,7 +43,31 @@ interface Row {
   says: (string | RegExp)[];
 }
 
+/** Code that the handler's module runs when it is imported, in Lambda alone. */
+const whenImported = (code: string) =>
+  changed(
+    'functions/hello/app.py',
+    'import six\n',
+    `import six\nimport time\n\nif "AWS_LAMBDA_FUNCTION_NAME" in os.environ:\n    ${code}\n`,
+  );
+
 const ROWS: Row[] = [
+  {
+    what: 'a function whose handler takes too long to import',
+    changes: { ...whenImported('time.sleep(0.4)'), 'plimsoll.yaml': 'budgets: { coldStart: 300 ms }\n' },
+    error: 'BudgetExceededError',
+    says: [
+      /function Hello: its handler takes 4\d\d ms to import in Lambda, its budget is 300 ms/,
+      'plimsoll layers optimize',
+      'budgets.coldStart',
+    ],
+  },
+  {
+    what: 'a function that has more memory once it is imported than it may have',
+    changes: whenImported('KEPT = bytearray(200_000_000)'),
+    error: 'BudgetExceededError',
+    says: [/function Hello: .* it has (19|2\d)\d MB, and it may have 128 MB/, 'MemorySize in template.yaml'],
+  },
   {
     what: 'a layer over its budget',
     changes: { 'plimsoll.yaml': 'budgets:\n  layers: { utils: 10 kB }\n' },

@@ -155,7 +155,8 @@ describe('a release that a human stops', () => {
     expect(Payload?.transformToString()).toMatch(
       /StackLockedError.*was stopped before its release began|AlreadyStarted/,
     );
-    expect(await lockOwner('late')).toBeUndefined();
+    // The rule for stopped executions may be at work by now; it has nothing to bring back.
+    await unlocked('late');
     expect(await stateOf('late')).toEqual({ exists: false });
   });
 

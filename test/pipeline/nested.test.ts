@@ -165,7 +165,8 @@ describe('a nested stack', () => {
     const before = await stateOf(STACK);
     const note = `# changed meanwhile\n${BASE['functions/hello/app.py']}`;
     const arn = await start({
-      source: await upload(STACK, await nesting({ 'functions/hello/app.py': note })),
+      source: await upload(`uploads/${STACK}.zip`, await nesting({ 'functions/hello/app.py': note })),
+      stackName: STACK,
     });
     await entered(arn, 'DeployLayers');
     const { Contents = [] } = await s3.send(

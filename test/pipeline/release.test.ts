@@ -54,6 +54,9 @@ describe('a release', () => {
     });
     const [record] = await records(STACK);
     expect(record).toMatchObject({ outcome: 'RELEASED', execution: end.arn });
+    const probes = [{ function: 'Hello', ms: expect.any(Number), memoryMb: expect.any(Number), ofMb: 128 }];
+    expect(JSON.parse(record?.['probes'] ?? '')).toMatchObject(probes);
+    expect(end.output['probes']).toMatchObject(probes);
     const taken = await readArtifact(record?.['snapshot'] ?? '');
     expect(createHash('sha256').update(taken).digest('hex')).toBe(record?.['snapshotSha256']);
     expect(JSON.parse(taken)).toMatchObject({ existed: false });

@@ -1,6 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { ended, executions, get, pipeline, records, start, stateOf, until, upload } from '../support/aws.ts';
+import {
+  ended,
+  executions,
+  get,
+  lockOwner,
+  pipeline,
+  records,
+  start,
+  stateOf,
+  until,
+  upload,
+} from '../support/aws.ts';
 import { writeZipWith } from '../support/hostile-zip.ts';
 import { projectZip } from '../support/project.ts';
 
@@ -85,6 +96,16 @@ describe('a start from the console', () => {
     expect(end.error).toBe('PrerequisiteError');
     expect(end.message).toContain('uploads/none.zip');
     expect(await stateOf('none')).toEqual({ exists: false });
+  });
+});
+
+describe('a stack named like the pipeline itself', () => {
+  it.each(['Plimsoll', 'Plimsoll-shop'])('is refused before anything starts: %s', async (stackName) => {
+    const source = await upload('uploads/own.zip', await projectZip());
+    const end = await ended(await start({ source, stackName }));
+    expect(end.error).toBe('PrerequisiteError');
+    expect(end.message).toContain('give another stackName');
+    expect(await lockOwner(stackName)).toBeUndefined();
   });
 });
 

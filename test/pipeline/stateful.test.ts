@@ -26,6 +26,19 @@ describe('a resource that holds data', () => {
     const first = await release(STACK, await projectZip(table(keyed('id'))));
     expect(first.status, first.message).toBe('SUCCEEDED');
     await dynamodb.send(new PutItemCommand({ TableName: await tableName(), Item: { id: { S: '1' } } }));
+
+    // Another index replaces nothing, and needs no leave.
+    const indexed = `AttributeDefinitions:
+        - { AttributeName: id, AttributeType: S }
+        - { AttributeName: day, AttributeType: S }
+      KeySchema: [{ AttributeName: id, KeyType: HASH }]
+      GlobalSecondaryIndexes:
+        - IndexName: day
+          KeySchema: [{ AttributeName: day, KeyType: HASH }]
+          Projection: { ProjectionType: ALL }`;
+    const index = await release(STACK, await projectZip(table(indexed)));
+    expect(index.status, index.message).toBe('SUCCEEDED');
+    expect(await order()).toEqual({ id: { S: '1' } });
     const before = await stateOf(STACK);
 
     const replaced = await release(STACK, await projectZip(table(keyed('key'))));

@@ -13,7 +13,7 @@ import { failureMessage } from '../../../core/release/record.ts';
 import { releaseId, stackNameOfKey, startSchema } from '../../../core/release/release.ts';
 import { restoreStep, type Snapshot } from '../../../core/release/snapshot.ts';
 import { stagesOf, stageUrl } from '../../../core/release/stack-resources.ts';
-import { endangered } from '../../../core/release/stateful.ts';
+import { endangered, isOfAttributes, keepsTable } from '../../../core/release/stateful.ts';
 
 describe('what a smoke test expects', () => {
   it('is met by everything that holds at least it', () => {
@@ -167,6 +167,46 @@ describe('a template whose functions fetch what was removed', () => {
     });
     expect(Resources['H']?.Properties).not.toHaveProperty('Policies');
     expect(Resources['Other']?.Properties).toEqual({ CodeUri: 'elsewhere' });
+  });
+});
+
+describe('a table whose attributes are defined anew', () => {
+  const table = (...attributes: [string, unknown][]) => ({
+    Type: 'AWS::DynamoDB::Table',
+    Properties: {
+      AttributeDefinitions: attributes.map(([AttributeName, AttributeType]) => ({
+        AttributeName,
+        AttributeType,
+      })),
+    },
+  });
+  const before = table(['id', 'S'], ['day', 'N']);
+
+  it.each<[string, object, boolean]>([
+    ['another index', table(['id', 'S'], ['day', 'N'], ['city', 'S']), true],
+    ['an index less', table(['id', 'S']), true],
+    ['another order', table(['day', 'N'], ['id', 'S']), true],
+    ['another type of one', table(['id', 'N'], ['day', 'N']), false],
+    ['a type that only the deployment knows', table(['id', { Ref: 'Type' }], ['day', 'N']), false],
+  ])('for %s', (_what, after, stays) => {
+    expect(keepsTable(before, after)).toBe(stays);
+  });
+
+  it.each<[object, boolean]>([
+    [{ conditional: ['AttributeDefinitions'] }, true],
+    [{ conditional: ['AttributeDefinitions', 'SSESpecification'] }, false],
+    [{ conditional: [] }, false],
+    [{}, false],
+    [{ conditional: ['AttributeDefinitions'], replacement: 'True' }, false],
+    [{ conditional: ['AttributeDefinitions'], type: 'AWS::S3::Bucket' }, false],
+  ])('is asked where that is all that may replace it: %j', (more, isOf) => {
+    const change = {
+      logicalId: 'T',
+      type: 'AWS::DynamoDB::Table',
+      action: 'Modify',
+      replacement: 'Conditional',
+    };
+    expect(isOfAttributes({ ...change, ...more })).toBe(isOf);
   });
 });
 

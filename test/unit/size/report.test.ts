@@ -35,7 +35,12 @@ const fn = (name: string, layers: string[], foreignLayers = 0) => ({
   environment: {},
   smoke: [],
 });
-const budgets = (layers = {}, functions = {}, total = 200 * MB) => ({ layers, functions, total });
+const budgets = (layers = {}, functions = {}, total = 200 * MB) => ({
+  layers,
+  functions,
+  total,
+  coldStart: 3000,
+});
 
 describe('the size report', () => {
   it('says what is too big, by how much, and what takes the space', () => {
