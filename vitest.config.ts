@@ -5,9 +5,13 @@ const onAws = {
   globalSetup: ['test/support/embedded-aws.ts'],
   testTimeout: AWS_TIMEOUT_MS,
   hookTimeout: AWS_TIMEOUT_MS,
+  // They wait for it most of the time.
+  maxWorkers: 5,
+  sequence: { groupOrder: 1 },
 };
-/** These look at, or change, what all on one embedded AWS share. */
-const ALONE = ['test/pipeline/{aws-errors,start}.test.ts'];
+/** These look at, or change, what all on one embedded AWS share: each has one of its own. */
+const ALONE = ['aws-errors', 'start'];
+const fileOf = (name: string) => `test/pipeline/${name}.test.ts`;
 
 export default defineConfig({
   test: {
@@ -27,21 +31,11 @@ export default defineConfig({
           ...onAws,
           name: 'aws',
           include: ['test/{local,pipeline}/**/*.test.ts'],
-          exclude: ALONE,
-          // They share one embedded AWS, each with stacks of its own, and wait for it most of the time.
-          maxWorkers: 5,
-          sequence: { groupOrder: 1 },
+          // They share one embedded AWS, each with stacks of its own.
+          exclude: ALONE.map(fileOf),
         },
       },
-      {
-        test: {
-          ...onAws,
-          name: 'aws-alone',
-          include: ALONE,
-          fileParallelism: false,
-          sequence: { groupOrder: 2 },
-        },
-      },
+      ...ALONE.map((name) => ({ test: { ...onAws, name, include: [fileOf(name)] } })),
     ],
   },
 });

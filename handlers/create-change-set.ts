@@ -4,9 +4,7 @@ import {
   type Parameter,
   type Stack,
 } from '@aws-sdk/client-cloudformation';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
-import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { ArtifactChangedError } from '../core/errors.ts';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
@@ -156,7 +154,7 @@ export const handler = lambdaHandler('CreateChangeSet', inputSchema, (input) =>
   createChangeSet(input, {
     cloudformation: new CloudFormationClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
-    lock: new StackLock(new DynamoDBClient(), setting('RELEASES_TABLE'), new SFNClient()),
+    lock: StackLock.ofPipeline(),
     roleArn: setting('CLOUDFORMATION_ROLE_ARN'),
     region: setting('AWS_REGION'),
   }),

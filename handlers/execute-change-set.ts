@@ -1,7 +1,5 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
-import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { StatefulChangeError } from '../core/errors.ts';
 import { buildPlanSchema } from '../core/release/build-plan.ts';
@@ -58,6 +56,6 @@ export const handler = lambdaHandler('ExecuteChangeSet', inputSchema, (input) =>
   executeChangeSet(input, {
     cloudformation: new CloudFormationClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
-    lock: new StackLock(new DynamoDBClient(), setting('RELEASES_TABLE'), new SFNClient()),
+    lock: StackLock.ofPipeline(),
   }),
 );

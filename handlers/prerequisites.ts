@@ -6,7 +6,6 @@ import {
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import {
   AlreadyStartedError,
@@ -189,7 +188,7 @@ const clients = (): Clients => {
     dynamodb,
     table,
     pipeline: setting('PIPELINE_STACK'),
-    lock: new StackLock(dynamodb, table, new SFNClient()),
+    lock: StackLock.ofPipeline(),
     bucket: new ArtifactBucket(s3, setting('ARTIFACT_BUCKET')),
   };
 };

@@ -1,6 +1,5 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { probeSchema } from '../core/release/probe.ts';
 import { failureMessage, failureSchema, outcomeSchema } from '../core/release/record.ts';
@@ -80,7 +79,7 @@ export async function recordRelease(
 export const handler = lambdaHandler('RecordRelease', inputSchema, async (input, { metrics }) => {
   const dynamodb = new DynamoDBClient();
   const table = setting('RELEASES_TABLE');
-  const lock = new StackLock(dynamodb, table, new SFNClient());
+  const lock = StackLock.ofPipeline();
   const output = await recordRelease(input, { dynamodb, table, lock });
   metrics.addDimension('Stack', input.release.stackName);
   metrics.addMetric(input.outcome === 'RELEASED' ? 'Releases' : 'FailedReleases', MetricUnit.Count, 1);

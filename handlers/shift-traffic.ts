@@ -1,14 +1,12 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
-import { SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { ChangeSetFailedError } from '../core/errors.ts';
 import { heldSchema } from '../core/release/hold.ts';
 import { releaseSchema } from '../core/release/release.ts';
 import { versionsOf } from '../core/release/stack-resources.ts';
 import { moveAlias } from './lib/aliases.ts';
-import { lambdaHandler, setting } from './lib/handler.ts';
+import { lambdaHandler } from './lib/handler.ts';
 import { stackResources } from './lib/stack.ts';
 import { StackLock } from './lib/stack-lock.ts';
 
@@ -65,6 +63,6 @@ export const handler = lambdaHandler('ShiftTraffic', inputSchema, (input) =>
   shiftTraffic(input, {
     cloudformation: new CloudFormationClient(),
     lambda: new LambdaClient(),
-    lock: new StackLock(new DynamoDBClient(), setting('RELEASES_TABLE'), new SFNClient()),
+    lock: StackLock.ofPipeline(),
   }),
 );

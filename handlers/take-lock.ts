@@ -1,10 +1,9 @@
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { StackBusyError, StackLockedError } from '../core/errors.ts';
 import { executionLink, isAlive } from '../core/release/lock.ts';
 import { type Release, stackNameOf, stackNameSchema, startSchema } from '../core/release/release.ts';
-import { lambdaHandler, setting } from './lib/handler.ts';
+import { lambdaHandler } from './lib/handler.ts';
 import { StackLock } from './lib/stack-lock.ts';
 
 const inputSchema = z.object({
@@ -64,5 +63,5 @@ export async function takeLock(
 
 export const handler = lambdaHandler('TakeLock', inputSchema, (input) => {
   const sfn = new SFNClient();
-  return takeLock(input, { sfn, lock: new StackLock(new DynamoDBClient(), setting('RELEASES_TABLE'), sfn) });
+  return takeLock(input, { sfn, lock: StackLock.ofPipeline() });
 });

@@ -11,13 +11,22 @@ import { grant } from './handler-function.ts';
 import { buildspecFile, cliBundle, readText } from './paths.ts';
 import type { Storage } from './storage.ts';
 
-/** uv's own settings: a project's requirements cannot name an index, so these are all there are. */
-function indexVariables(indexes: readonly string[]): Record<string, string> {
+/** Where builds get packages from. */
+export interface PackageSources {
+  /** Of Python packages: these and no other, the first that has one; none: PyPI. */
+  indexes: readonly string[];
+  /** Of npm packages, for what `sam build` builds. @default npm's own */
+  npmRegistry: string | undefined;
+}
+
+/** The tools' own settings. A project's requirements can name no index; npm puts its environment above a project's .npmrc. */
+function sourceVariables({ indexes, npmRegistry }: PackageSources): Record<string, string> {
+  const npm = npmRegistry === undefined ? {} : { NPM_CONFIG_REGISTRY: npmRegistry };
   const last = indexes.at(-1);
-  if (last === undefined) return {};
+  if (last === undefined) return npm;
   // uv looks in its default index last.
   const others = indexes.slice(0, -1).join(' ');
-  return { UV_DEFAULT_INDEX: last, ...(others ? { UV_INDEX: others } : {}) };
+  return { ...npm, UV_DEFAULT_INDEX: last, ...(others ? { UV_INDEX: others } : {}) };
 }
 
 /** The CodeBuild projects, one a buildspec; their source is the command line, which fetches the user's project. */
@@ -27,16 +36,13 @@ export class Builds extends Construct {
     Project
   >;
 
-  /**
-   * @param rights what Resolve allows templates to ask for
-   * @param indexes where packages come from, and from nowhere else, the first that has one; none: from PyPI
-   */
+  /** @param rights what Resolve allows templates to ask for */
   constructor(
     scope: Construct,
     id: string,
     storage: Storage,
     { boundary, roles }: Rights,
-    private readonly indexes: readonly string[],
+    private readonly packages: PackageSources,
   ) {
     super(scope, id);
     const cli = new Asset(this, 'CommandLine', { path: cliBundle });
@@ -99,7 +105,7 @@ export class Builds extends Construct {
       environmentVariables: Object.fromEntries(
         Object.entries({
           ARTIFACT_BUCKET: artifacts.bucketName,
-          ...indexVariables(this.indexes),
+          ...sourceVariables(this.packages),
           ...environment,
         }).map(([name, value]) => [name, { value }]),
       ),

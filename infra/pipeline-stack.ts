@@ -20,10 +20,13 @@ export class PipelineStack extends Stack {
     const topic = new Topic(this, 'Notifications', { displayName: 'Plimsoll', enforceSSL: true });
     const boundary =
       this.contextText('permissionsBoundary') ?? new Boundary(this, 'Boundary', this, storage).policyArn;
-    const indexes = this.contextText('indexes')?.split(',') ?? [];
+    const packages = {
+      indexes: this.contextText('indexes')?.split(',') ?? [],
+      npmRegistry: this.contextText('npmRegistry'),
+    };
     const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [] };
     const { role } = new CloudFormationRole(this, 'CloudFormation', storage, boundary);
-    const builds = new Builds(this, 'Builds', storage, rights, indexes);
+    const builds = new Builds(this, 'Builds', storage, rights, packages);
     const handlers = new Handlers(this, 'Handlers', { storage, topic, cloudFormationRole: role });
     const { machine } = new DeployMachine(this, 'Deploy', { storage, builds, handlers, topic });
 

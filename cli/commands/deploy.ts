@@ -40,7 +40,7 @@ export interface Place {
 const outputSchema = z.object({
   release: releaseSchema,
   outputs: z.record(z.string(), z.string()),
-  probes: z.array(probeSchema),
+  probes: z.array(probeSchema).default([]),
   smoke: z.array(z.object({ check: z.string(), ms: z.number() })),
 });
 

@@ -72,7 +72,6 @@ const templateSchema = z.looseObject({
       z.looseObject({ Default: z.unknown().optional(), AllowedValues: z.array(z.unknown()).optional() }),
     )
     .default({}),
-  Transform: z.unknown().optional(),
   Mappings: map.default({}),
   Conditions: map.default({}),
   Globals: z.looseObject({ Function: map.default({}) }).default({ Function: {} }),
@@ -269,15 +268,6 @@ function checkNames(file: string, layers: TemplateLayer[]): void {
   }
 }
 
-/** An alias can be held only where its template can be expanded here. @throws UnsupportedProjectError */
-function checkTransform(file: string, transform: unknown): void {
-  const names = Array.isArray(transform) ? transform : [transform];
-  if (names.length === 1 && names[0] === SAM_TRANSFORM) return;
-  throw new UnsupportedProjectError(
-    `${file}: Transform ${JSON.stringify(transform)}: functions with AutoPublishAlias are held at their version until the next one is proven, which works with ${SAM_TRANSFORM} alone; leave out the other transforms, or AutoPublishAlias`,
-  );
-}
-
 /** @throws TemplateError for a parameter that is not declared, or a value that the template does not allow */
 function checkOverrides(
   file: string,
@@ -316,7 +306,7 @@ export function readTemplate(
       `${file}: ${parsed.success ? 'is not a map' : describeIssues(parsed.error)}; see "sam validate"`,
     );
   }
-  const { Parameters, Transform, Mappings, Conditions, Globals, Resources } = parsed.data;
+  const { Parameters, Mappings, Conditions, Globals, Resources } = parsed.data;
   checkOverrides(file, Parameters, overrides);
   const parameters = Object.fromEntries(
     Object.entries(Parameters).map(([name, { Default }]) => [
@@ -347,6 +337,5 @@ export function readTemplate(
   checkNames(file, layers);
   for (const [id, resource] of ofType(SERVERLESS_FUNCTION)) reader.refuseCodeDeploy(id, resource);
   const hasAliases = ofType(SERVERLESS_FUNCTION).some(([, resource]) => reader.hasAlias(resource));
-  if (hasAliases) checkTransform(file, Transform);
   return { document, layers, functions, hasAliases, scope, parameters };
 }

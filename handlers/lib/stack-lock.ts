@@ -1,16 +1,17 @@
 import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
-  type DynamoDBClient,
+  DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { DescribeExecutionCommand, ExecutionDoesNotExist, type SFNClient } from '@aws-sdk/client-sfn';
+import { DescribeExecutionCommand, ExecutionDoesNotExist, SFNClient } from '@aws-sdk/client-sfn';
 import { StackLockedError } from '../../core/errors.ts';
 import { type Lock, lockSchema } from '../../core/release/lock.ts';
 import type { Release } from '../../core/release/release.ts';
 import { lockKey } from '../../core/release/table.ts';
+import { setting } from './handler.ts';
 
 /** The lock of each stack, in the releases table. Every change is conditional on what was read: of ten at once one wins. */
 export class StackLock {
@@ -19,6 +20,11 @@ export class StackLock {
     private readonly table: string,
     private readonly sfn: SFNClient,
   ) {}
+
+  /** The locks in the table that the stack has set on the function. @throws InvalidInputError */
+  static ofPipeline(): StackLock {
+    return new StackLock(new DynamoDBClient(), setting('RELEASES_TABLE'), new SFNClient());
+  }
 
   async read(stackName: string): Promise<Lock | undefined> {
     const { Item } = await this.dynamodb.send(

@@ -1,7 +1,7 @@
 """On AWS a function that needs more than its MemorySize is killed by the kernel, and whoever called it reads Runtime.ExitError,
 "Runtime exited with error: signal: killed" (Lambda developer guide, "Configure Lambda function memory"; its log says the same).
-MiniStack lets it have all there is. Here it is looked at while it runs, on systems that have /proc: what it has for itself,
-without the files that it maps, which the kernel may take back.
+MiniStack lets it have all there is. Here it is looked at while it runs and once it has answered, on systems that have /proc:
+what it has, or had at the most, without the files that it maps, which the kernel may take back.
 """
 
 import os
@@ -10,14 +10,15 @@ import threading
 LOOK_SECONDS = 0.02
 
 
-def bytes_of(pid):
-    """Bytes that a process has for itself, or 0 where it is gone."""
+def peak_of(pid):
+    """Bytes that a process has had for itself at the most, or 0 where it is gone."""
     try:
         with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
             lines = dict(line.split(":", 1) for line in status if ":" in line)
     except OSError:
         return 0
-    return sum(int(lines.get(name, "0 kB").split()[0]) * 1024 for name in ("RssAnon", "RssShmem"))
+    most, of_files = (int(lines.get(name, "0 kB").split()[0]) * 1024 for name in ("VmHWM", "RssFile"))
+    return most - of_files
 
 
 class Watch:
@@ -29,13 +30,15 @@ class Watch:
         self.killed = False
         self.ended = threading.Event()
 
+    def look(self):
+        process = self.worker._proc
+        if process is not None and process.poll() is None and peak_of(process.pid) > self.limit:
+            self.killed = True
+            process.kill()
+
     def run(self):
-        while not self.ended.wait(LOOK_SECONDS):
-            process = self.worker._proc
-            if process is not None and process.poll() is None and bytes_of(process.pid) > self.limit:
-                self.killed = True
-                process.kill()
-                return
+        while not (self.killed or self.ended.wait(LOOK_SECONDS)):
+            self.look()
 
     def __enter__(self):
         threading.Thread(target=self.run, daemon=True).start()
@@ -43,6 +46,8 @@ class Watch:
 
     def __exit__(self, *_error):
         self.ended.set()
+        # What was there for a moment only was too much all the same.
+        self.look()
 
 
 def install():
@@ -62,7 +67,7 @@ def install():
                     raise
                 self._proc = None
                 result = {"status": "error", "cold_start": True}
-        if not watch.killed or result.get("status") == "ok":
+        if not watch.killed:
             return result
         text = f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
         log = f"{result.get('log') or ''}\n{text}\nRuntime.ExitError".strip()

@@ -175,18 +175,21 @@ describe('the pipeline stack', () => {
 
   it('takes packages from the indexes that its owner names, and from nowhere else', () => {
     const own = new PipelineStack(
-      new App({ context: { indexes: 'https://a.test/simple,https://b.test/simple' } }),
+      new App({
+        context: { indexes: 'https://a.test/simple,https://b.test/simple', npmRegistry: 'https://npm.test/' },
+      }),
       'Own',
     );
     Template.fromStack(own).allResourcesProperties('AWS::CodeBuild::Project', {
       Environment: {
         EnvironmentVariables: Match.arrayWith([
+          { Name: 'NPM_CONFIG_REGISTRY', Type: 'PLAINTEXT', Value: 'https://npm.test/' },
           { Name: 'UV_DEFAULT_INDEX', Type: 'PLAINTEXT', Value: 'https://b.test/simple' },
           { Name: 'UV_INDEX', Type: 'PLAINTEXT', Value: 'https://a.test/simple' },
         ]),
       },
     });
-    expect(JSON.stringify(template.toJSON())).not.toContain('UV_DEFAULT_INDEX');
+    expect(JSON.stringify(template.toJSON())).not.toMatch(/UV_DEFAULT_INDEX|NPM_CONFIG_REGISTRY/);
   });
 
   it('keeps uploads, artifacts and releases when it is deleted; buckets are versioned, encrypted, private', () => {

@@ -21,18 +21,12 @@ import {
   upload,
 } from '../support/aws.ts';
 import { callWithoutPause } from '../support/client.ts';
-import { BASE, changed, type Files, projectZip } from '../support/project.ts';
+import { aliased, BASE, type Files, projectZip } from '../support/project.ts';
 
 const STACK = 'aliased';
 
-/** The base project behind an alias, with its answer's version. */
-function project(version: number, more: Files = {}): Promise<Buffer> {
-  return projectZip({
-    ...changed('template.yaml', '      Timeout: 10\n', '      Timeout: 10\n      AutoPublishAlias: live\n'),
-    ...changed('functions/hello/app.py', '"version": 1', `"version": ${version}`),
-    ...more,
-  });
-}
+const project = (version: number, more: Files = {}): Promise<Buffer> =>
+  projectZip({ ...aliased(version), ...more });
 
 const functionName = async (stack = STACK) => functionsOf(await resourcesOf(stack)).get('Hello') ?? '';
 async function aliasOf(stack: string): Promise<{ version: string; weights: Record<string, number> }> {
@@ -261,7 +255,7 @@ describe('a template that cannot be held', () => {
       .replace('      Timeout: 10\n', '      AutoPublishAlias: live\n');
     const end = await release('unheld', await projectZip({ 'template.yaml': template }));
     expect(end.error).toBe('UnsupportedProjectError');
-    expect(end.message).toMatch(/AutoPublishAlias/);
+    expect(end.message).toMatch(/Transform .*LanguageExtensions.* is expanded here/);
   });
 
   it('is refused with the words of the SAM transform where that does not take it', async () => {

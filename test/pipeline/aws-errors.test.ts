@@ -16,7 +16,7 @@ import {
   upload,
 } from '../support/aws.ts';
 import { EXPIRED, type Fault, THROTTLE, UNAVAILABLE, withFaults } from '../support/faults.ts';
-import { changed, type Files, projectZip } from '../support/project.ts';
+import { aliased, type Files, projectZip } from '../support/project.ts';
 
 const STACK = 'refused-by-aws';
 const PIPELINE = 'Plimsoll-';
@@ -24,8 +24,7 @@ const on = (handler: string) => `${PIPELINE}Handlers${handler}`;
 
 const project = (version: number, six: string, more: Files = {}) =>
   projectZip({
-    ...changed('template.yaml', '      Timeout: 10\n', '      Timeout: 10\n      AutoPublishAlias: live\n'),
-    ...changed('functions/hello/app.py', '"version": 1', `"version": ${version}`),
+    ...aliased(version),
     'layers/utils/requirements.txt': `six==${six}\n`,
     'plimsoll.yaml': 'optimise: { mode: rules }\n',
     ...more,

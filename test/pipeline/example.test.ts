@@ -11,6 +11,7 @@ const PROJECT = join(ROOT, 'examples', 'item-prediction');
 interface Report {
   sizes: { total: number; artifacts: { name: string; bytes: number; zipped: number }[] };
   smoke: { check: string }[];
+  probes: { function: string; ms: number; memoryMb: number; ofMb: number }[];
   states: { state: string; item?: string; status: string; ms: number }[];
   outputs: Record<string, string>;
 }
@@ -43,6 +44,15 @@ describe('the example, by the command line', () => {
       'log of FeatureEngineering',
       'log of Predictions',
     ]);
+    expect(report.probes).toEqual(
+      ['DataValidation', 'FeatureEngineering', 'Predictions'].map((name) => ({
+        function: name,
+        modules: expect.any(Number),
+        ms: expect.any(Number),
+        memoryMb: expect.any(Number),
+        ofMb: 1024,
+      })),
+    );
     expect(
       report.states
         .filter(({ state }) => state === 'BuildLayer')

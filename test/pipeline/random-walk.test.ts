@@ -22,7 +22,7 @@ import {
   until,
   upload,
 } from '../support/aws.ts';
-import { changed, type Files, projectZip } from '../support/project.ts';
+import { aliased, BASE, type Files, projectZip } from '../support/project.ts';
 
 /**
  * Random sequences of good releases, failing ones, ones that a human stops at any moment, starts at once and ways back, on
@@ -79,15 +79,10 @@ function project(
   answer: number,
   more: (template: string) => Files = () => ({}),
 ): Promise<Buffer> {
-  const template = changed(
-    'template.yaml',
-    '      Timeout: 10\n',
-    alias
-      ? '      Timeout: 10\n      AutoPublishAlias: live\n'
-      : '      Timeout: 10\n      MemorySize: 256\n',
-  )['template.yaml'] as string;
+  const files = aliased(answer);
+  const template = (alias ? files : BASE)['template.yaml'] ?? '';
   return projectZip({
-    ...changed('functions/hello/app.py', '"version": 1', `"version": ${answer}`),
+    ...files,
     // Each has a layer of its own, so that what is cleaned up may be needed again.
     'layers/utils/requirements.txt': `six==1.${14 + (answer % 4)}.0\n`,
     'plimsoll.yaml': 'optimise: { mode: rules }\nkeepReleases: 2\n',

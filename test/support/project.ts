@@ -66,6 +66,12 @@ export async function writeProject(files: Files): Promise<string> {
   return root;
 }
 
+/** The base project's files behind an alias, with its answer's version. */
+export const aliased = (version: number): Files => ({
+  ...changed('template.yaml', '      Timeout: 10\n', '      Timeout: 10\n      AutoPublishAlias: live\n'),
+  ...changed('functions/hello/app.py', '"version": 1', `"version": ${version}`),
+});
+
 /** The zip of the base project with some files changed. */
 export async function projectZip(changes: Files = {}): Promise<Buffer> {
   const root = await writeProject({ ...BASE, ...changes });

@@ -25,13 +25,10 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
 
-/** The base project with more resources and files. */
-async function project(resources: string, files: Files): Promise<string> {
-  const root = await writeProject({
-    ...BASE,
-    'template.yaml': `${BASE['template.yaml']}${resources}`,
-    ...files,
-  });
+/** The base project with more resources and files. @param layers of its own function */
+async function project(resources: string, files: Files, layers = '!Ref UtilsLayer'): Promise<string> {
+  const template = BASE['template.yaml']?.replace('!Ref UtilsLayer', layers);
+  const root = await writeProject({ ...BASE, 'template.yaml': `${template}${resources}`, ...files });
   folders.push(root);
   return root;
 }
@@ -60,6 +57,17 @@ const NODE_FUNCTION = `  Node:
     Properties: { ContentUri: layers/shared/, CompatibleRuntimes: [nodejs22.x] }
 `;
 
+const NATIVE = `  Native:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: dist/native.zip, Handler: bootstrap, Runtime: provided.al2023 }
+`;
+
+const MADE = `  Made:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: { BuildMethod: makefile }
+    Properties: { ContentUri: layers/made/ }
+`;
+
 describe('what others build', () => {
   it('goes through sam build: a function and a layer of Node.js, with their packages in the bill of materials', async () => {
     const root = await project(NODE_FUNCTION, {
@@ -85,21 +93,13 @@ describe('what others build', () => {
 
   it('a layer made by make stands on the path where our functions are proven', async () => {
     const root = await project(
-      `  Made:
-    Type: AWS::Serverless::LayerVersion
-    Metadata: { BuildMethod: makefile }
-    Properties: { ContentUri: layers/made/ }
-`,
+      MADE,
       {
-        'template.yaml': `${BASE['template.yaml']?.replace('[!Ref UtilsLayer]', '[!Ref UtilsLayer, !Ref Made]')}  Made:
-    Type: AWS::Serverless::LayerVersion
-    Metadata: { BuildMethod: makefile }
-    Properties: { ContentUri: layers/made/ }
-`,
         'layers/made/Makefile':
           'build-Made:\n\tmkdir -p "$(ARTIFACTS_DIR)/python"\n\techo "ANSWER = 42" > "$(ARTIFACTS_DIR)/python/made.py"\n',
         'functions/hello/app.py': `import made\n${BASE['functions/hello/app.py']}`,
       },
+      '!Ref UtilsLayer, !Ref Made',
     );
     const artifacts = await build(root);
     expect(filesOf(artifacts, 'made')).toEqual(['python/made.py']);
@@ -123,13 +123,7 @@ describe('what others build', () => {
   });
 
   it('an archive is taken as it is, executable bits included', async () => {
-    const root = await project(
-      `  Native:
-    Type: AWS::Serverless::Function
-    Properties: { CodeUri: dist/native.zip, Handler: bootstrap, Runtime: provided.al2023 }
-`,
-      { 'dist/native.zip': '' },
-    );
+    const root = await project(NATIVE, { 'dist/native.zip': '' });
     const source = await mkdtemp(join(tmpdir(), 'plimsoll-native-'));
     folders.push(source);
     await writeFile(join(source, 'bootstrap'), '#!/bin/sh\n');
@@ -145,27 +139,14 @@ describe('what others build', () => {
   });
 
   it('an archive that is no honest zip is refused', async () => {
-    const root = await project(
-      `  Native:
-    Type: AWS::Serverless::Function
-    Properties: { CodeUri: dist/native.zip, Handler: bootstrap, Runtime: provided.al2023 }
-`,
-      { 'dist/native.zip': 'this is none' },
-    );
+    const root = await project(NATIVE, { 'dist/native.zip': 'this is none' });
     await expect(build(root)).rejects.toMatchObject({ name: 'UnsafeArchiveError' });
   });
 
   it('a link in what was built is refused, by name, as it would be missing', async () => {
-    const root = await project(
-      `  Made:
-    Type: AWS::Serverless::LayerVersion
-    Metadata: { BuildMethod: makefile }
-    Properties: { ContentUri: layers/made/ }
-`,
-      {
-        'layers/made/Makefile': 'build-Made:\n\tln -s /etc/hostname "$(ARTIFACTS_DIR)/linked"\n',
-      },
-    );
+    const root = await project(MADE, {
+      'layers/made/Makefile': 'build-Made:\n\tln -s /etc/hostname "$(ARTIFACTS_DIR)/linked"\n',
+    });
     await expect(build(root)).rejects.toMatchObject({
       name: 'UnsafeArchiveError',
       message: expect.stringContaining('holds the link linked'),

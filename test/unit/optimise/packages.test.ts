@@ -1,63 +1,5 @@
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Manifest } from '../../../core/build/manifest.ts';
-import { findPython } from '../../../core/build/uv.ts';
-import { decidedPlan, Workspace } from '../../../core/build/workspace.ts';
-import { loadProject } from '../../../core/project/project.ts';
-import { planProject } from '../../../core/release/plan.ts';
-import { writeProject } from '../../support/project.ts';
-
-const template = (runtime: string, architecture: string) => `Transform: AWS::Serverless-2016-10-31
-Resources:
-  AllLayer:
-    Type: AWS::Serverless::LayerVersion
-    Metadata: { BuildMethod: ${runtime} }
-    Properties: { ContentUri: layer/ }
-  Use:
-    Type: AWS::Serverless::Function
-    Properties:
-      CodeUri: use/
-      Handler: app.handler
-      Runtime: ${runtime}
-      Architectures: [${architecture}]
-      Layers: [!Ref AllLayer]
-`;
-
-interface Built {
-  layer: Manifest;
-  steps: string[];
-}
-
-/** Builds a project of one layer and one function, workloads and proofs included. */
-async function build(
-  requirements: string,
-  app: string,
-  runtime = 'python3.11',
-  architecture = 'x86_64',
-): Promise<Built> {
-  const root = await writeProject({
-    'template.yaml': template(runtime, architecture),
-    'layer/requirements.txt': requirements,
-    'use/app.py': app,
-    'use/smoke/all.json': '{"event": {"n": 3}, "expect": {"ok": true}}',
-  });
-  try {
-    const folder = join(root, '.plimsoll');
-    const planned = await planProject(await loadProject(root));
-    const steps: string[] = [];
-    const { plan, units } = await decidedPlan(root, planned, folder, (step) => steps.push(step));
-    const workspace = new Workspace(root, plan, folder, { step: () => {}, done: () => {} }, units);
-    await workspace.layers();
-    await workspace.functions();
-    const layer = workspace.artifacts.get('all')?.manifest;
-    if (!layer) throw new Error('no layer was built');
-    return { layer, steps };
-  } finally {
-    await rm(root, { recursive: true, force: true });
-  }
-}
+import { type Built, build } from '../../support/packages.ts';
 
 const putBack = ({ layer }: Built) =>
   layer.steps.flatMap(({ step, putBack: back }) => back.map(({ path }) => `${step}: ${path}`));
@@ -104,48 +46,6 @@ def handler(event, context):
       expect.arrayContaining(['pyarrow', 'PIL', 'lxml', 'cryptography', 'pydantic', 'requests']),
     );
   });
-});
-
-const hasPython = (version: string) =>
-  findPython(version, tmpdir()).then(
-    () => true,
-    () => false,
-  );
-
-const versions = await Promise.all(
-  ['3.11', '3.12', '3.13'].map(async (version) => ({ version, found: await hasPython(version) })),
-);
-
-describe('the newest releases', () => {
-  it.for(versions)(
-    'of pandas, numpy, scipy, scikit-learn and boto3 build and pass on $version',
-    async ({ version, found }, { skip }) => {
-      skip(!found, `no Python ${version} on this machine`);
-      const app = `import boto3
-import numpy as np
-import pandas as pd
-import scipy.stats
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-
-
-def handler(event, context):
-    n = event["n"]
-    frame = pd.DataFrame({"x": np.arange(40.0), "y": np.arange(40.0) * n})
-    model = make_pipeline(StandardScaler(), RandomForestRegressor(n_estimators=5, random_state=0)).fit(frame[["x"]], frame["y"])
-    client = boto3.client("s3")
-    slope = scipy.stats.linregress(frame["x"], frame["y"]).slope
-    inverse = np.linalg.inv(np.eye(3) * n)
-    return {"ok": bool(model.predict(frame[["x"]])[0] >= 0 and abs(slope - n) < 1e-9 and client and inverse[0, 0] > 0)}
-`;
-      const built = await build('pandas\nnumpy\nscipy\nscikit-learn\nboto3\n', app, `python${version}`);
-      expect(built.layer.bytes).toBeLessThan(0.6 * built.layer.installedBytes);
-      expect(built.layer.runtimes).toEqual([`python${version}`]);
-      const bytecode = built.layer.files.map(([path]) => path).filter((path) => path.endsWith('.pyc'));
-      expect(bytecode.length).toBe(built.layer.bytecode.compiled);
-    },
-  );
 });
 
 describe('other targets', () => {
