@@ -71,6 +71,7 @@ def install():
             return result
         text = f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
         log = f"{result.get('log') or ''}\n{text}\nRuntime.ExitError".strip()
-        return {**result, "errorType": "Runtime.ExitError", "error": text, "log": log}
+        # It may have answered before it was killed.
+        return {**result, "status": "error", "errorType": "Runtime.ExitError", "error": text, "log": log}
 
     lambda_runtime.Worker.invoke = invoke_within

@@ -12,6 +12,7 @@ import {
   get,
   handlerOf,
   lambda,
+  lockedRelease,
   lockOwner,
   markStuck,
   pipeline,
@@ -30,6 +31,12 @@ const outcomes = async (stack: string) => (await records(stack)).map(({ outcome 
 /** Starts a release of the base project, changed or not, without waiting for it. */
 async function begin(stackName: string, zip: Buffer, more: object = {}): Promise<string> {
   return start({ source: await upload(`uploads/${stackName}.zip`, zip), stackName, ...more });
+}
+
+/** What an execution was started with. */
+async function begunWith(executionArn: string): Promise<{ source: object }> {
+  const { input = '{}' } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
+  return JSON.parse(input) as { source: object };
 }
 
 describe('one release at a time', () => {
@@ -158,6 +165,41 @@ describe('a release that a human stops', () => {
     // The rule for stopped executions may be at work by now; it has nothing to bring back.
     await unlocked('late');
     expect(await stateOf('late')).toEqual({ exists: false });
+  });
+
+  it('and that records itself late takes the lock of nobody else', async () => {
+    const stack = 'late-record';
+    const first = await begin(stack, await projectZip());
+    await entered(first, 'Resolve');
+    const id = await lockedRelease(stack);
+    await stop(first);
+    await unlocked(stack);
+    const second = await begin(stack, await projectZip(), { idempotencyKey: 'second' });
+    await entered(second, 'Resolve');
+    const { source } = await begunWith(first);
+    const { FunctionError, Payload } = await lambda.send(
+      new InvokeCommand({
+        FunctionName: await handlerOf('RecordRelease'),
+        Payload: JSON.stringify({
+          release: {
+            id,
+            stackName: stack,
+            source,
+            parameters: {},
+            rollback: true,
+            startedAt: new Date().toISOString(),
+          },
+          outcome: 'RELEASED',
+          execution: first,
+        }),
+      }),
+    );
+    expect(FunctionError).toBeDefined();
+    expect(Payload?.transformToString()).toContain('StackLockedError');
+    expect(await lockOwner(stack)).toBe(second);
+    await stop(second);
+    await unlocked(stack);
+    expect(await outcomes(stack)).toEqual(['ROLLED_BACK', 'ROLLED_BACK']);
   });
 
   it('of a stack that was not there before is removed', async () => {
