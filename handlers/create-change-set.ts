@@ -128,7 +128,7 @@ export async function createChangeSet(
     throw new ArtifactChangedError(
       `nested template ${altered} is not what its name says; somebody changed it. Delete it in the artifact bucket and start the release anew`,
     );
-  const before = await templateBefore(snapshot, bucket);
+  const before = await templateBefore(snapshot, bucket, 'expanded');
   const held = heldAliases(template, before, snapshot.aliases);
   const templateKey = settle ? keys.deployable(release) : keys.held(release);
   await bucket.write(templateKey, JSON.stringify(settle ? template : withVersionsOf(template, before)));

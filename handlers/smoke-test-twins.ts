@@ -55,7 +55,7 @@ async function prove(
     inVpc: (live.VpcConfig?.SubnetIds?.length ?? 0) > 0,
   };
   const template = await bucket.readJson(keys.template(release), templateSchema);
-  const why = whyNoTwin(fn, template, await templateBefore(snapshot, bucket), like);
+  const why = whyNoTwin(fn, template, await templateBefore(snapshot, bucket, 'written'), like);
   if (why !== undefined) return why;
   const configuration = {
     FunctionName: temporaryName(TWIN_PREFIX, release, fn.name),

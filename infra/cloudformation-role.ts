@@ -17,6 +17,8 @@ const underBoundary = (boundary: string): Permission => ({
     'iam:PutRolePolicy',
     'iam:DeleteRolePolicy',
     'iam:PutRolePermissionsBoundary',
+    // A stack that others have deployed goes back to what it was; no template of a project asks for it.
+    'iam:DeleteRolePermissionsBoundary',
   ],
   resources: [ANY_ROLE],
   conditions: { StringEquals: { 'iam:PermissionsBoundary': boundary } },

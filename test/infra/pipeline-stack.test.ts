@@ -101,6 +101,7 @@ describe('the pipeline stack', () => {
     expect(changing.flatMap(({ Action }) => list(Action)).sort()).toEqual([
       'iam:AttachRolePolicy',
       'iam:CreateRole',
+      'iam:DeleteRolePermissionsBoundary',
       'iam:DeleteRolePolicy',
       'iam:DetachRolePolicy',
       'iam:PutRolePermissionsBoundary',

@@ -1,9 +1,11 @@
+import { CreateStackCommand } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, PutMetricAlarmCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
 import { GetAliasCommand, InvokeCommand, ListVersionsByFunctionCommand } from '@aws-sdk/client-lambda';
 import { GetExecutionHistoryCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functionsOf } from '../../core/release/stack-resources.ts';
 import {
+  cloudformation,
   describeStack,
   ended,
   entered,
@@ -24,6 +26,26 @@ import { callWithoutPause } from '../support/client.ts';
 import { aliased, BASE, type Files, projectZip } from '../support/project.ts';
 
 const STACK = 'aliased';
+
+/** The same behind the same alias, as somebody would deploy it without the pipeline. */
+const DEPLOYED_BY_OTHERS = `Transform: AWS::Serverless-2016-10-31
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: |
+        import json
+        def handler(event, context):
+            return {"statusCode": 200, "body": json.dumps({"version": 0})}
+      Handler: index.handler
+      Runtime: python3.11
+      Timeout: 10
+      AutoPublishAlias: live
+      Events:
+        Hello:
+          Type: Api
+          Properties: { Path: /hello, Method: get }
+`;
 
 const project = (version: number, more: Files = {}): Promise<Buffer> =>
   projectZip({ ...aliased(version), ...more });
@@ -269,5 +291,46 @@ describe('a template that cannot be held', () => {
     );
     expect(end.error).toBe('TemplateError');
     expect(end.message).toMatch(/SAM transform refuses it: .*Nonsense/);
+  });
+});
+
+describe('a stack that others have deployed', () => {
+  const ADOPTED = 'adopted';
+
+  beforeAll(async () => {
+    await cloudformation.send(
+      new CreateStackCommand({
+        StackName: ADOPTED,
+        TemplateBody: DEPLOYED_BY_OTHERS,
+        Capabilities: ['CAPABILITY_IAM', 'CAPABILITY_AUTO_EXPAND'],
+      }),
+    );
+    await until('the stack', async () =>
+      (await describeStack(ADOPTED))?.StackStatus === 'CREATE_COMPLETE' ? true : undefined,
+    );
+    expect(await get(ADOPTED, '/hello')).toMatchObject({ body: { version: 0 } });
+  });
+
+  it('has its alias held from the first release on; when that fails, it is the very version that was live', async () => {
+    const before = await stateOf(ADOPTED);
+    const calls = callWithoutPause(ADOPTED);
+    const end = await release(
+      ADOPTED,
+      await project(1, {
+        'functions/hello/smoke/you.json': '{"event": {}, "expect": {"statusCode": 201}}\n',
+      }),
+    );
+    const seen = await calls.stop();
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(await statesOf(end.arn)).toContain('SmokeTestHeld');
+    expect(Object.keys(seen)).toEqual(['200 0']);
+    expect(await aliasOf(ADOPTED)).toEqual({ version: '1', weights: {} });
+    expect(await stateOf(ADOPTED)).toEqual(before);
+  });
+
+  it('is released as its own once the new version is proven', async () => {
+    const end = await release(ADOPTED, await project(1));
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect(await get(ADOPTED, '/hello')).toMatchObject({ body: { version: 1 } });
   });
 });
