@@ -109,7 +109,7 @@ export async function probeImports(
   const { lambda, bucket } = clients;
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const validated = await ValidatedArtifacts.read(bucket, release);
-  const attempt = async (fn: PlannedFunction, index: number): Promise<Probe> => {
+  const attempt = (fn: PlannedFunction, modules: readonly string[], index: number): Promise<Probe> => {
     const configuration = {
       FunctionName: temporaryName(PROBE_PREFIX, release, index === 0 ? fn.name : `${fn.name}/${index}`),
       Description: 'Temporary: proves the imports of a release before it is deployed',
@@ -120,17 +120,18 @@ export async function probeImports(
       MemorySize: PROBE_MEMORY_MB,
       Environment: { Variables: fn.environment },
     };
-    return withTemporaryFunction({ ...clients, validated }, fn, configuration, async (name) =>
-      importAll(lambda, name, fn, await modulesOf(bucket, plan, fn)),
+    return withTemporaryFunction({ ...clients, validated }, fn, configuration, (name) =>
+      importAll(lambda, name, fn, modules),
     );
   };
   const probe = async (fn: PlannedFunction): Promise<Probe> => {
-    let fastest = await attempt(fn, 0);
+    const modules = await modulesOf(bucket, plan, fn);
+    let fastest = await attempt(fn, modules, 0);
     for (let index = 1; index < ATTEMPTS && isSlow(fastest, plan.budgets); index++) {
-      const next = await attempt(fn, index);
+      const next = await attempt(fn, modules, index);
       if (next.ms < fastest.ms) fastest = next;
     }
-    refuseHeavyStart(fn, fastest, plan.budgets);
+    refuseHeavyStart(fastest, plan.budgets);
     return fastest;
   };
   return { probes: await allSettled(plan.functions.filter(isOurs).map(probe)) };

@@ -23,6 +23,7 @@ import { alarmNames, dashboardName } from '../core/release/observability.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { isBusy, restoreStep, type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { releaseKey } from '../core/release/table.ts';
+import { sha256 } from '../core/sha256.ts';
 import { existingAlarms, inParts } from './lib/alarms.ts';
 import { restoreAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
@@ -30,7 +31,6 @@ import { changeSetNames, createSet, dropSets, executeSet } from './lib/change-se
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { changedNested } from './lib/nested-templates.ts';
 import { type Patience, poll } from './lib/poll.ts';
-import { sha256 } from './lib/sha256.ts';
 import { describeStack, failureReasons, stackNow } from './lib/stack.ts';
 
 const inputSchema = z.object({

@@ -8,11 +8,11 @@ import { alarmNames } from '../core/release/observability.ts';
 import { keys, type Release, releaseSchema } from '../core/release/release.ts';
 import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
+import { sha256 } from '../core/sha256.ts';
 import { existingAlarms } from './lib/alarms.ts';
 import { liveAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
-import { sha256 } from './lib/sha256.ts';
 import { describeStack, stackNow, stackResources } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema });

@@ -327,7 +327,6 @@ export class Handlers extends Construct {
             'DescribeStacks',
             'DescribeStackEvents',
             'GetTemplate',
-            'ListStackResources',
             'CreateChangeSet',
             'DescribeChangeSet',
             'ExecuteChangeSet',

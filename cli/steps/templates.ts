@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { expandSam } from '../../core/build/sam.ts';
 import { type NestedTemplate, withNested } from '../../core/project/nested.ts';
 import type { Project } from '../../core/project/project.ts';
@@ -8,6 +7,7 @@ import { markedTemplate } from '../../core/release/deployable.ts';
 import { isOurs } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
 import { templateUrl } from '../../core/release/template-url.ts';
+import { sha256 } from '../../core/sha256.ts';
 import type { Remote } from './remote.ts';
 
 /** Makes the templates of one project ready for CloudFormation. */
@@ -41,7 +41,7 @@ export class Templates {
       const text = JSON.stringify(
         document['Transform'] === undefined ? template : await this.expand(template, scope.parameters),
       );
-      const key = keys.nested(createHash('sha256').update(text).digest('hex'));
+      const key = keys.nested(sha256(text));
       await this.remote.writeText(key, text);
       urls.set(logicalId, templateUrl(region, bucket, key));
     }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { ImportCheckError } from '../errors.ts';
@@ -15,7 +15,7 @@ import { type Installed, install } from './install.ts';
 import type { Manifest } from './manifest.ts';
 import { replaceFile, replaceWithCopy } from './replace.ts';
 import type { Distribution, Target } from './resolve.ts';
-import { SBOM_FILE, sbomOf } from './sbom.ts';
+import { type Built, seal } from './seal.ts';
 import { listTree, type TreeFile, totalBytes } from './tree.ts';
 import { findPython } from './uv.ts';
 import { writeZip, type ZipResult } from './zip.ts';
@@ -44,14 +44,6 @@ export interface ArtifactSpec {
 
 /** What functions may fetch, beside the artifact's zip. */
 export const REMOVED_FILE = 'removed.zip';
-
-export interface Built {
-  manifest: Manifest;
-  /** Path of the zip. */
-  zip: string;
-  /** The unpacked tree. */
-  tree: string;
-}
 
 /** Names the step that begins, for live progress. */
 export type OnStep = (step: string) => void;
@@ -276,25 +268,15 @@ export async function buildArtifact(
   report(spec, imports);
 
   onStep('zip');
-  const files = listTree(tree);
-  const target = join(workdir, `${spec.kind}.zip`);
-  const zip = await writeZip(
-    tree,
-    files.map(({ path }) => path),
-    target,
-  );
-  const manifest: Manifest = {
+  return seal(tree, libraries, workdir, {
     kind: spec.kind,
     name: spec.name,
     key: spec.key,
     runtimes: [`python${spec.target.python}`],
     architectures: [spec.target.architecture],
-    zip,
     ...(fetched ? { removed: fetched } : {}),
-    bytes: totalBytes(files),
     installedBytes: totalBytes(installedFiles),
     installedFolders: folderSizes(installedFiles),
-    files: files.map(({ path, bytes }) => [path, bytes]),
     distributions: distributionSizes(installed, installedSizes),
     steps: spec.decisions.steps,
     bytecode,
@@ -310,9 +292,5 @@ export async function buildArtifact(
         .filter(({ error }) => error)
         .map(({ module, error }) => `${module} is there, but its own code failed outside Lambda: ${error}`),
     ],
-  };
-  const sbom = await sbomOf(spec.name, spec.key, libraries);
-  await writeFile(join(workdir, SBOM_FILE), `${JSON.stringify(sbom)}\n`);
-  await writeFile(join(workdir, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
-  return { manifest, zip: target, tree };
+  });
 }

@@ -1,4 +1,4 @@
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UnsafeArchiveError } from '../errors.ts';
 import type { ForeignBuild } from '../project/foreign.ts';
@@ -6,13 +6,11 @@ import { SMOKE_FOLDER } from '../project/project.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { folderSizes } from '../size/folders.ts';
 import { ARTIFACT_LIMITS } from '../size/limits.ts';
-import type { Built, OnStep } from './artifact.ts';
-import type { Manifest } from './manifest.ts';
+import type { OnStep } from './artifact.ts';
 import { samBuild } from './sam-build.ts';
-import { SBOM_FILE, sbomOf } from './sbom.ts';
+import { type Built, seal } from './seal.ts';
 import { listTree, totalBytes } from './tree.ts';
 import { unpack } from './unpack.ts';
-import { writeZip } from './zip.ts';
 
 interface ForeignContext {
   /** Folder of the project. */
@@ -79,32 +77,18 @@ export async function buildForeign(
   await refuseLinks(`${kind} ${artifact.name}`, tree);
   onStep('zip');
   const files = listTree(tree);
-  const target = join(workdir, `${kind}.zip`);
-  const zip = await writeZip(
-    tree,
-    files.map(({ path }) => path),
-    target,
-  );
-  const bytes = totalBytes(files);
-  const manifest: Manifest = {
+  return seal(tree, tree, workdir, {
     kind,
     name: artifact.name,
     key: artifact.key,
     ...runtimesOf(artifact),
-    zip,
-    bytes,
-    installedBytes: bytes,
+    installedBytes: totalBytes(files),
     installedFolders: folderSizes(files),
-    files: files.map(({ path, bytes }) => [path, bytes]),
     distributions: [],
     steps: [],
     bytecode: { compiled: 0, skipped: {} },
     modules: [],
     imports: [],
     notes: [isSam ? 'built by sam build' : `as it lies in ${foreign.archive}`],
-  };
-  const sbom = await sbomOf(artifact.name, artifact.key, tree);
-  await writeFile(join(workdir, SBOM_FILE), `${JSON.stringify(sbom)}\n`);
-  await writeFile(join(workdir, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
-  return { manifest, zip: target, tree };
+  });
 }

@@ -5,9 +5,10 @@ import type { Decisions } from '../optimise/decisions.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { handlerModule } from '../release/plan.ts';
 import { PROBE_FILE } from '../release/probe.ts';
-import { type Built, buildArtifact, type OnStep } from './artifact.ts';
+import { buildArtifact, type OnStep } from './artifact.ts';
 import { buildForeign } from './foreign.ts';
 import { script } from './scripts.ts';
+import type { Built } from './seal.ts';
 
 export interface BuildContext {
   /** Folder of the project. */

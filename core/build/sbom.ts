@@ -54,6 +54,20 @@ function licencesOf(fields: readonly [string, string][]): Component['licenses'] 
   return names.length > 0 ? [...new Set(names)].map((name) => ({ license: { name } })) : undefined;
 }
 
+const component = (
+  name: string,
+  version: string,
+  purl: string,
+  licenses: Component['licenses'],
+): Component => ({
+  type: 'library',
+  'bom-ref': purl,
+  name,
+  version,
+  purl,
+  ...(licenses ? { licenses } : {}),
+});
+
 /** One distribution, from its METADATA. */
 export function componentOf(text: string): Component | undefined {
   const fields = parseMetadata(text);
@@ -62,7 +76,7 @@ export function componentOf(text: string): Component | undefined {
   if (name === undefined || version === undefined) return undefined;
   const purl = `pkg:pypi/${normalizeName(name)}@${encodeURIComponent(version)}`;
   const licenses = licencesOf(fields);
-  return { type: 'library', 'bom-ref': purl, name, version, purl, ...(licenses ? { licenses } : {}) };
+  return component(name, version, purl, licenses);
 }
 
 const npmSchema = z.object({ name: z.string(), version: z.string(), license: z.unknown() });
@@ -81,22 +95,11 @@ export function npmComponentOf(text: string): Component | undefined {
   const { name, version, license } = parsed.data;
   // A scope is a namespace of its own (purl-spec, npm): its @ is escaped, its slash is not.
   const purl = `pkg:npm/${name.split('/').map(encodeURIComponent).join('/')}@${encodeURIComponent(version)}`;
-  const licences =
-    typeof license !== 'string'
-      ? undefined
-      : [
-          SPDX.test(license)
-            ? { expression: license }
-            : { license: { name: license.slice(0, MAX_LICENCE_NAME) } },
-        ];
-  return {
-    type: 'library',
-    'bom-ref': purl,
-    name,
-    version,
-    purl,
-    ...(licences ? { licenses: licences } : {}),
-  };
+  if (typeof license !== 'string') return component(name, version, purl, undefined);
+  const known = SPDX.test(license)
+    ? { expression: license }
+    : { license: { name: license.slice(0, MAX_LICENCE_NAME) } };
+  return component(name, version, purl, [known]);
 }
 
 const NPM_MANIFEST = /(^|\/)node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/;

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InstallError, ToolMissingError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
@@ -51,8 +52,8 @@ export async function findPython(version: string, cwd: string): Promise<string> 
 }
 
 /**
- * Installs a tool that builds need, in the versions and with the hashes that stand beside our scripts.
- * @param folder where its packages go
+ * Installs a tool that builds need, in the versions and with the hashes that stand beside our scripts. Once a folder.
+ * @param folder where its packages go, of one build
  * @throws InstallError
  */
 export async function installTool(
@@ -61,6 +62,7 @@ export async function installTool(
   interpreter: string,
   folder: string,
 ): Promise<void> {
+  if (existsSync(folder)) return;
   const { code, stderr } = await uv(
     [
       'pip',

@@ -123,7 +123,7 @@ function workloadsOf(
     names.flatMap((name) => layers.find((unit) => unit.name === name) ?? []);
   const ours = plan.functions.filter(isOurs);
   const pathsOf = (names: readonly string[]) =>
-    names.flatMap((name) => pick([name])[0]?.libraries ?? foreign.get(name) ?? []);
+    names.flatMap((name) => layers.find((unit) => unit.name === name)?.libraries ?? foreign.get(name) ?? []);
   const idle = plan.layers.filter(
     (layer) => isOurs(layer) && !ours.some((fn) => fn.layers.includes(layer.name)),
   );

@@ -26,7 +26,7 @@ type Metadata = Readonly<Record<string, unknown>> | undefined;
 /** What `sam package` uploads as it is. */
 const ARCHIVE = /\.(zip|jar|war)$/i;
 /** Lambda's own names: `python3.11`. */
-export const PYTHON_RUNTIME = /^python3\.\d+$/;
+const PYTHON_RUNTIME = /^python3\.\d+$/;
 
 /** Whether Metadata leaves the build to the runtime's own way: BuildMethod is a Python, or is not there. */
 const buildsPython = (metadata: Metadata) => /^python/.test(String(metadata?.['BuildMethod'] ?? 'python'));
@@ -52,41 +52,28 @@ interface Declared {
   scope: Scope;
 }
 
-function foreign({ file, logicalId, path, metadata, scope }: Declared, sam: () => object): ForeignBuild {
+/**
+ * How an artifact is built that we do not build, or undefined for one that we do: a Python function from a folder; a layer of
+ * Python packages, or of plain files where Metadata names no build.
+ * @throws UnsupportedProjectError naming the resource and what to do
+ */
+export function foreignBuild(
+  { file, logicalId, path, metadata, scope }: Declared,
+  { Type, Properties }: Pick<SamResource, 'Type' | 'Properties'>,
+): ForeignBuild | undefined {
   if (ARCHIVE.test(path)) return { archive: path };
+  const runtime = Properties['Runtime'];
+  const isPython = runtime === undefined || PYTHON_RUNTIME.test(String(runtime));
+  if (isPython && buildsPython(metadata)) return undefined;
   const where = `${file}: Resources.${logicalId}.Metadata`;
   if (metadata?.['SkipBuild'] !== undefined)
     throw new UnsupportedProjectError(
       `${where}.SkipBuild: what is built already is taken from a .zip or from S3; zip ${path}, and give the zip's path or s3://…`,
     );
-  const known = resolveAll(metadata, scope);
-  if (known === UNKNOWN)
+  const Metadata = resolveAll(metadata, scope);
+  if (Metadata === UNKNOWN)
     throw new UnsupportedProjectError(
       `${where}: ${JSON.stringify(metadata)} cannot be known before deployment; write it out or use a parameter with a default`,
     );
-  return foreignBuildSchema.parse({ sam: { ...sam(), ...(known === undefined ? {} : { Metadata: known }) } });
-}
-
-/**
- * How a function is built that we do not build, or undefined for one that we do: Python, from a folder.
- * @throws UnsupportedProjectError naming the resource and what to do
- */
-export function foreignFunction(
-  declared: Declared,
-  { Type, Properties }: { Type: string; Properties: { Runtime: string; [key: string]: unknown } },
-): ForeignBuild | undefined {
-  const isOurs =
-    PYTHON_RUNTIME.test(Properties.Runtime) &&
-    buildsPython(declared.metadata) &&
-    !ARCHIVE.test(declared.path);
-  return isOurs ? undefined : foreign(declared, () => ({ Type, Properties }));
-}
-
-/** The same for a layer: ours are Python packages, and plain files where Metadata names no build. @throws UnsupportedProjectError */
-export function foreignLayer(
-  declared: Declared,
-  { Type, Properties }: { Type: string; Properties: Record<string, unknown> },
-): ForeignBuild | undefined {
-  const isOurs = buildsPython(declared.metadata) && !ARCHIVE.test(declared.path);
-  return isOurs ? undefined : foreign(declared, () => ({ Type, Properties }));
+  return { sam: samResource.parse({ Type, Properties, ...(Metadata === undefined ? {} : { Metadata }) }) };
 }

@@ -4,9 +4,12 @@ import { isObject, objectOf, resolveText, type Scope } from './intrinsics.ts';
 import { type ProjectTemplate, readTemplate } from './template.ts';
 import { readProjectFile } from './yaml.ts';
 
+/** What CloudFormation makes of each of them. */
+export const NESTED_STACK = 'AWS::CloudFormation::Stack';
+
 /** Types that bring a template of their own, by the property that says where it lies. */
 export const NESTED: Readonly<Record<string, string>> = {
-  'AWS::CloudFormation::Stack': 'TemplateURL',
+  [NESTED_STACK]: 'TemplateURL',
   'AWS::Serverless::Application': 'Location',
 };
 
@@ -68,17 +71,20 @@ async function readOne(
   const text = await readProjectFile(join(root, file), file);
   if (text === undefined)
     throw new TemplateError(`${where}: there is no file ${file}; create it or correct the template`);
-  const known = Object.entries(given).flatMap(([name, value]) => {
-    const found = resolveText(value, outer);
-    return found === undefined ? [] : [[name, found] as const];
-  });
-  const template = readTemplate(text, file, Object.fromEntries(known));
+  const known = Object.fromEntries(
+    Object.entries(given).flatMap(([name, value]) => {
+      const found = resolveText(value, outer);
+      return found === undefined ? [] : [[name, found]];
+    }),
+  );
+  const template = readTemplate(text, file, known);
   refuseWhatIsNotNested(template, file);
   const { document, scope } = template;
   // A default is not what it has where the nesting template gives a value that only the deployment knows.
-  const hidden = Object.keys(given).filter((name) => !known.some(([one]) => one === name));
   const parameters = Object.fromEntries(
-    Object.entries(scope.parameters).filter(([name]) => !hidden.includes(name)),
+    Object.entries(scope.parameters).filter(
+      ([name]) => !Object.hasOwn(given, name) || Object.hasOwn(known, name),
+    ),
   );
   const inner = { ...scope, parameters };
   const nested = await readNested(root, file, document, inner, depth);

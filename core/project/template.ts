@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues } from './config.ts';
-import { type ForeignBuild, foreignFunction, foreignLayer } from './foreign.ts';
+import { type ForeignBuild, foreignBuild } from './foreign.ts';
 import { isObject, resolve, resolveText, type Scope } from './intrinsics.ts';
 import { parseTemplate } from './yaml.ts';
 
@@ -137,7 +137,7 @@ class TemplateReader {
     if (contentUri.startsWith('s3://')) return undefined;
     const runtimes = this.texts(properties['CompatibleRuntimes']);
     const architectures = this.texts(properties['CompatibleArchitectures']);
-    const foreign = foreignLayer(this.declares(logicalId, contentUri, resource), {
+    const foreign = foreignBuild(this.declares(logicalId, contentUri, resource), {
       Type: resource.Type,
       Properties: { ContentUri: contentUri, CompatibleRuntimes: runtimes },
     });
@@ -168,7 +168,7 @@ class TemplateReader {
     const runtime = this.required(logicalId, properties, 'Runtime');
     const handler = this.required(logicalId, properties, 'Handler');
     const architecture = this.architecture(logicalId, properties);
-    const foreign = foreignFunction(this.declares(logicalId, codeUri, resource), {
+    const foreign = foreignBuild(this.declares(logicalId, codeUri, resource), {
       Type: resource.Type,
       Properties: { CodeUri: codeUri, Handler: handler, Runtime: runtime, Architectures: [architecture] },
     });

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { isObject, objectOf, resolve, type Scope, UNKNOWN } from '../project/intrinsics.ts';
+import { sha256 } from '../sha256.ts';
 import type { LiveAlias } from './snapshot.ts';
 
 /**
@@ -105,7 +105,7 @@ function versionId(id: string, fn: Resource, scope: Scope): string {
   const what = 'S3Key' in code ? code['S3Key'] : code;
   const configuration = Object.entries(rest).filter(([name]) => !NOT_OF_A_VERSION.has(name));
   const content = effective([what, Object.fromEntries(configuration)], scope);
-  return `${id}Version${createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 10)}`;
+  return `${id}Version${sha256(JSON.stringify(content)).slice(0, 10)}`;
 }
 
 /** A node with logical ids renamed wherever it refers to them. */

@@ -10,6 +10,7 @@ import { type Decisions, type Mode, NO_DECISIONS, type ProjectDecisions } from '
 import { SAFETY_SET } from '../optimise/keep.ts';
 import type { ForeignBuild, SamResource } from '../project/foreign.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
+import { sha256 } from '../sha256.ts';
 import { budgetsOf } from '../size/budget.ts';
 import {
   type BuildPlan,
@@ -212,21 +213,28 @@ const environmentOf = (fn: ProjectFunction): Record<string, string> => ({
   ...fn.environment,
 });
 
-/** What of an artifact is always so that we do not build. */
-const NOT_OURS = { distributions: [], sources: [], services: [], decisions: NO_DECISIONS };
+/** What layers and functions that we do not build have in common. @param path of the code or content */
+async function foreignArtifact(project: Project, path: string, foreign: ForeignBuild) {
+  const sources = await foreignSources(project, path, foreign);
+  return {
+    key: await digest(project.root, sources, [foreign]),
+    foreign,
+    distributions: [],
+    sources: [],
+    services: [],
+    decisions: NO_DECISIONS,
+  };
+}
 
 async function planForeignLayer(
   project: Project,
   { logicalId, name, contentUri, runtimes, architectures }: ProjectLayer,
   foreign: ForeignBuild,
 ): Promise<PlannedLayer> {
-  const sources = await foreignSources(project, contentUri, foreign);
   return {
-    ...NOT_OURS,
+    ...(await foreignArtifact(project, contentUri, foreign)),
     logicalId,
     name,
-    key: await digest(project.root, sources, [foreign]),
-    foreign,
     requires: [],
     wave: 0,
     runtimes,
@@ -241,13 +249,10 @@ async function planForeignFunction(
   layers: readonly PlannedLayer[],
   foreign: ForeignBuild,
 ): Promise<PlannedFunction> {
-  const sources = await foreignSources(project, fn.codeUri, foreign);
   return {
-    ...NOT_OURS,
+    ...(await foreignArtifact(project, fn.codeUri, foreign)),
     logicalId: fn.logicalId,
     name: fn.logicalId,
-    key: await digest(project.root, sources, [foreign]),
-    foreign,
     ...asDeclared(fn, layers),
   };
 }
@@ -299,7 +304,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     keepSources,
     fetch,
     ...(test ? { test } : {}),
-    decisionsKey: createHash('sha256').update(JSON.stringify(inputs)).digest('hex'),
+    decisionsKey: sha256(JSON.stringify(inputs)),
     layers,
     functions,
     budgets: budgetsOf(project),
@@ -347,9 +352,7 @@ function modeOf({ config, ...project }: Project): Mode {
 const decided = <A extends PlannedArtifact>(artifact: A, decisions: Decisions | undefined): A => {
   if (!decisions) return artifact;
   const { remove, fetchable, compact, docstrings, sources, lazy } = decisions;
-  const key = createHash('sha256')
-    .update(JSON.stringify([artifact.key, remove, fetchable, compact, docstrings, sources, lazy]))
-    .digest('hex');
+  const key = sha256(JSON.stringify([artifact.key, remove, fetchable, compact, docstrings, sources, lazy]));
   return { ...artifact, key, decisions };
 };
 

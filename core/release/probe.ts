@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { BudgetExceededError } from '../errors.ts';
-import type { BuildPlan, PlannedFunction } from './build-plan.ts';
+import { sha256 } from '../sha256.ts';
+import type { BuildPlan } from './build-plan.ts';
 import type { Release } from './release.ts';
 
 /** File that every function carries, so that a probe can import the function's own modules inside Lambda. */
@@ -15,7 +15,7 @@ export const TWIN_PREFIX = 'plimsoll-twin-';
 
 /** Name of a temporary function that proves one function of a release: the same for each retry, 64 characters at most. */
 export function temporaryName(prefix: string, { id }: Pick<Release, 'id'>, functionName: string): string {
-  return `${prefix}${createHash('sha256').update(`${id}/${functionName}`).digest('hex').slice(0, 24)}`;
+  return `${prefix}${sha256(`${id}/${functionName}`).slice(0, 24)}`;
 }
 
 export const probeSchema = z.object({
@@ -36,17 +36,14 @@ export type Probe = z.infer<typeof probeSchema>;
 export const isSlow = ({ ms }: Probe, { coldStart }: BuildPlan['budgets']): boolean => ms >= coldStart;
 
 /** @throws BudgetExceededError naming the function, what its start takes and what it may take */
-export function refuseHeavyStart(
-  { name, memoryMb: limit }: Pick<PlannedFunction, 'name' | 'memoryMb'>,
-  probe: Probe,
-  budgets: BuildPlan['budgets'],
-): void {
-  if (probe.memoryMb !== null && limit !== undefined && probe.memoryMb >= limit)
+export function refuseHeavyStart(probe: Probe, budgets: BuildPlan['budgets']): void {
+  const { function: name, ms, memoryMb, ofMb } = probe;
+  if (memoryMb !== null && ofMb !== null && memoryMb >= ofMb)
     throw new BudgetExceededError(
-      `function ${name}: once its handler is imported it has ${Math.round(probe.memoryMb)} MB, and it may have ${limit} MB: Lambda would kill it. Raise its MemorySize in template.yaml.`,
+      `function ${name}: once its handler is imported it has ${memoryMb} MB, and it may have ${ofMb} MB: Lambda would kill it. Raise its MemorySize in template.yaml.`,
     );
   if (isSlow(probe, budgets))
     throw new BudgetExceededError(
-      `function ${name}: its handler takes ${Math.round(probe.ms)} ms to import in Lambda, its budget is ${budgets.coldStart} ms. See which imports cost most: plimsoll layers optimize; or raise the budget in plimsoll.yaml: budgets.coldStart.`,
+      `function ${name}: its handler takes ${Math.round(ms)} ms to import in Lambda, its budget is ${budgets.coldStart} ms. See which imports cost most: plimsoll layers optimize; or raise the budget in plimsoll.yaml: budgets.coldStart.`,
     );
 }

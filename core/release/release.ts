@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { InvalidInputError } from '../errors.ts';
+import { sha256 } from '../sha256.ts';
 
 /** CloudFormation's own pattern of a stack name. */
 export const stackNameSchema = z
@@ -73,7 +73,7 @@ export const RELEASE_TAG = 'plimsoll:release';
 export function releaseId(startedAt: string, executionName: string): string {
   // To the millisecond: two releases may begin within one second.
   const time = new Date(startedAt).toISOString().replace(/[-:.]/g, '').toLowerCase();
-  return `${time}-${createHash('sha256').update(executionName).digest('hex').slice(0, 8)}`;
+  return `${time}-${sha256(executionName).slice(0, 8)}`;
 }
 
 /** Where things lie in the artifact bucket. Artifacts are found by content, the rest by release. */

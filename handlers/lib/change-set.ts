@@ -87,14 +87,14 @@ export async function dropSets(
 
 /**
  * Waits for a change set, then carries it out. Executing one twice does no harm: the second call finds it executed.
- * @param check looks at what would change, and throws where it may not be carried out
+ * @param check looks at what would change, and throws where it may not be carried out. Default: nobody looks
  * @returns false when there is nothing to change
  * @throws ChangeSetFailedError with CloudFormation's reason; StackBusyError while CloudFormation is at work
  */
 export async function executeSet(
   cloudformation: CloudFormationClient,
   { stackName, name }: Pick<ChangeSet, 'stackName' | 'name'>,
-  check: (changes: readonly ResourceChange[]) => void = () => {},
+  check?: (changes: readonly ResourceChange[]) => void,
   patience?: Patience,
 ): Promise<boolean> {
   const id = { StackName: stackName, ChangeSetName: name };
@@ -116,7 +116,7 @@ export async function executeSet(
     );
   }
   if (set.ExecutionStatus === 'AVAILABLE') {
-    check(await changesIn(cloudformation, id));
+    if (check) check(await changesIn(cloudformation, id));
     await cloudformation.send(new ExecuteChangeSetCommand({ ...id, ClientRequestToken: name }));
   }
   return true;

@@ -1,9 +1,9 @@
-import { isObject, objectOf } from '../../core/project/intrinsics.ts';
+import { objectOf } from '../../core/project/intrinsics.ts';
 import { NESTED } from '../../core/project/nested.ts';
 import { parseTemplate } from '../../core/project/yaml.ts';
 import { keys } from '../../core/release/release.ts';
+import { sha256 } from '../../core/sha256.ts';
 import type { ArtifactBucket } from './artifact-bucket.ts';
-import { sha256 } from './sha256.ts';
 
 /** The hash in the address of a nested template that the pipeline has put into the artifact bucket. */
 const HASHED = /\/nested\/([0-9a-f]{64})\.json$/;
@@ -14,9 +14,9 @@ const HASHED = /\/nested\/([0-9a-f]{64})\.json$/;
  */
 export async function changedNested(bucket: ArtifactBucket, template: unknown): Promise<string | undefined> {
   for (const resource of Object.values(objectOf(objectOf(template)['Resources']))) {
-    if (!isObject(resource)) continue;
-    const property = NESTED[String(resource['Type'])];
-    const url = property && objectOf(resource['Properties'])[property];
+    const { Type, Properties } = objectOf(resource);
+    const property = NESTED[String(Type)];
+    const url = property && objectOf(Properties)[property];
     const hash = typeof url === 'string' ? HASHED.exec(url)?.[1] : undefined;
     if (hash === undefined) continue;
     const text = await bucket.readText(keys.nested(hash));

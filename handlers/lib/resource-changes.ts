@@ -5,9 +5,10 @@ import {
   type ResourceChange as SdkChange,
 } from '@aws-sdk/client-cloudformation';
 import { objectOf } from '../../core/project/intrinsics.ts';
+import { NESTED_STACK } from '../../core/project/nested.ts';
 import { parseTemplate } from '../../core/project/yaml.ts';
 import { isOfAttributes, keepsTable, type ResourceChange } from '../../core/release/stateful.ts';
-import { NESTED_STACK, stackResources } from './stack.ts';
+import { stackResources } from './stack.ts';
 
 /** A change set by the stack that it is of; both may be ARNs. */
 interface ChangeSetId {

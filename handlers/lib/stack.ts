@@ -6,6 +6,7 @@ import {
   type Stack,
   type StackEvent,
 } from '@aws-sdk/client-cloudformation';
+import { NESTED_STACK } from '../../core/project/nested.ts';
 import type { StackNow } from '../../core/release/snapshot.ts';
 import type { StackResource } from '../../core/release/stack-resources.ts';
 
@@ -30,8 +31,6 @@ export function stackNow(stack: Stack | undefined): StackNow | undefined {
   const changed = stack.LastUpdatedTime ?? stack.CreationTime;
   return { status: stack.StackStatus ?? '', changedAt: changed?.toISOString() ?? '' };
 }
-
-export const NESTED_STACK = 'AWS::CloudFormation::Stack';
 
 /** Why CloudFormation failed: the first resources that did, which the later ones only follow; of a nested stack, why it did. */
 export async function failureReasons(

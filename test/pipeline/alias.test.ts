@@ -1,16 +1,16 @@
 import { CreateStackCommand } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, PutMetricAlarmCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
-import { GetAliasCommand, InvokeCommand, ListVersionsByFunctionCommand } from '@aws-sdk/client-lambda';
+import { GetAliasCommand, ListVersionsByFunctionCommand } from '@aws-sdk/client-lambda';
 import { GetExecutionHistoryCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functionsOf } from '../../core/release/stack-resources.ts';
 import {
+  callHandler,
   cloudformation,
   describeStack,
   ended,
   entered,
   get,
-  handlerOf,
   lambda,
   release,
   resourcesOf,
@@ -230,11 +230,8 @@ describe('a release with held aliases that a human stops', () => {
 describe('a handler that goes on though its execution was stopped', () => {
   const stack = 'aliased-late';
   const late = async (state: string, input: object) => {
-    const { FunctionError, Payload } = await lambda.send(
-      new InvokeCommand({ FunctionName: await handlerOf(state), Payload: JSON.stringify(input) }),
-    );
-    const answer = JSON.parse(Payload?.transformToString() ?? '{}') as { errorType?: string };
-    return FunctionError === undefined ? 'done' : answer.errorType;
+    const { failed, text } = await callHandler(state, input);
+    return failed ? (JSON.parse(text) as { errorType?: string }).errorType : 'done';
   };
 
   it('changes nothing any more once the stack was brought back', async () => {

@@ -1,4 +1,3 @@
-import { InvokeCommand } from '@aws-sdk/client-lambda';
 import {
   DescribeExecutionCommand,
   ListExecutionsCommand,
@@ -7,11 +6,10 @@ import {
 } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 import {
+  callHandler,
   ended,
   entered,
   get,
-  handlerOf,
-  lambda,
   lockedRelease,
   lockOwner,
   markStuck,
@@ -152,16 +150,12 @@ describe('a release that a human stops', () => {
     await stop(arn);
     await unlocked('late');
     const { startDate, name } = await sfn.send(new DescribeExecutionCommand({ executionArn: arn }));
-    const { FunctionError, Payload } = await lambda.send(
-      new InvokeCommand({
-        FunctionName: await handlerOf('Prerequisites'),
-        Payload: JSON.stringify({ start: input, execution: { id: arn, name, startedAt: startDate } }),
-      }),
-    );
-    expect(FunctionError).toBeDefined();
-    expect(Payload?.transformToString()).toMatch(
-      /StackLockedError.*was stopped before its release began|AlreadyStarted/,
-    );
+    const { failed, text } = await callHandler('Prerequisites', {
+      start: input,
+      execution: { id: arn, name, startedAt: startDate },
+    });
+    expect(failed).toBe(true);
+    expect(text).toMatch(/StackLockedError.*was stopped before its release began|AlreadyStarted/);
     // The rule for stopped executions may be at work by now; it has nothing to bring back.
     await unlocked('late');
     expect(await stateOf('late')).toEqual({ exists: false });
@@ -177,25 +171,20 @@ describe('a release that a human stops', () => {
     const second = await begin(stack, await projectZip(), { idempotencyKey: 'second' });
     await entered(second, 'Resolve');
     const { source } = await begunWith(first);
-    const { FunctionError, Payload } = await lambda.send(
-      new InvokeCommand({
-        FunctionName: await handlerOf('RecordRelease'),
-        Payload: JSON.stringify({
-          release: {
-            id,
-            stackName: stack,
-            source,
-            parameters: {},
-            rollback: true,
-            startedAt: new Date().toISOString(),
-          },
-          outcome: 'RELEASED',
-          execution: first,
-        }),
-      }),
-    );
-    expect(FunctionError).toBeDefined();
-    expect(Payload?.transformToString()).toContain('StackLockedError');
+    const { failed, text } = await callHandler('RecordRelease', {
+      release: {
+        id,
+        stackName: stack,
+        source,
+        parameters: {},
+        rollback: true,
+        startedAt: new Date().toISOString(),
+      },
+      outcome: 'RELEASED',
+      execution: first,
+    });
+    expect(failed).toBe(true);
+    expect(text).toContain('StackLockedError');
     expect(await lockOwner(stack)).toBe(second);
     await stop(second);
     await unlocked(stack);

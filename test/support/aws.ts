@@ -7,7 +7,7 @@ import {
   type Stack,
 } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
-import { LambdaClient } from '@aws-sdk/client-lambda';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   DescribeExecutionCommand,
@@ -184,12 +184,20 @@ export const unlocked = (stackName: string): Promise<true> =>
   );
 
 /** Physical name of one of the pipeline's own handlers. */
-export async function handlerOf(state: string): Promise<string | undefined> {
+async function handlerOf(state: string): Promise<string | undefined> {
   const found = (await resourcesOf('Plimsoll')).find(
     ({ type, logicalId }) =>
       type === 'AWS::Lambda::Function' && logicalId.startsWith(`Handlers${state}Function`),
   );
   return found?.physicalId;
+}
+
+/** Calls one of the pipeline's own handlers as its state machine would. @returns its answer, or its error */
+export async function callHandler(state: string, input: object): Promise<{ failed: boolean; text: string }> {
+  const { FunctionError, Payload } = await lambda.send(
+    new InvokeCommand({ FunctionName: await handlerOf(state), Payload: JSON.stringify(input) }),
+  );
+  return { failed: FunctionError !== undefined, text: Payload?.transformToString() ?? '' };
 }
 
 /** Id of the release that has locked a stack. */
