@@ -46,14 +46,17 @@ def start_build(resource, arguments):
 
 
 def wait_for(build_id):
-    from ministack.services import codebuild
+    from ministack.services import codebuild, stepfunctions
 
     execution, deadline = _task.get() or (None, None)
     while codebuild._builds[build_id]["buildStatus"] == "IN_PROGRESS":
-        ended = execution is not None and execution["status"] != "RUNNING"
-        if ended or (deadline is not None and time.monotonic() > deadline):
+        if execution is not None and execution["status"] != "RUNNING":
             codebuild._stop_build({"id": build_id})
             break
+        if deadline is not None and time.monotonic() > deadline:
+            codebuild._stop_build({"id": build_id})
+            # MiniStack has a clock of its own for the state; whichever is first, this is what the state ends with.
+            raise stepfunctions._ExecutionError("States.Timeout", f"the time of {build_id} is over")
         time.sleep(POLL_SECONDS)
     return codebuild._builds[build_id]
 
