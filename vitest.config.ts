@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './test/support/longest-first.ts';
 
 const AWS_TIMEOUT_MS = 600_000;
 const onAws = {
@@ -6,7 +7,7 @@ const onAws = {
   testTimeout: AWS_TIMEOUT_MS,
   hookTimeout: AWS_TIMEOUT_MS,
   // They wait for it most of the time.
-  maxWorkers: 5,
+  maxWorkers: 6,
   sequence: { groupOrder: 1 },
 };
 /** These look at, or change, what all on one embedded AWS share: each has one of its own. */
@@ -15,6 +16,7 @@ const fileOf = (name: string) => `test/pipeline/${name}.test.ts`;
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     reporters: [process.env['CI'] ? 'verbose' : 'default', 'test/support/closing-line.ts'],
     projects: [
       {
@@ -23,6 +25,8 @@ export default defineConfig({
           include: ['test/{unit,infra,state-machines,cli}/**/*.test.ts'],
           setupFiles: ['test/support/tools.ts'],
           testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
