@@ -22,7 +22,7 @@ import { functionsOf } from '../core/release/stack-resources.ts';
 import { allReleases, releaseIdOf } from '../core/release/table.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
-import { stackResources } from './lib/stack.ts';
+import { allStackResources } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
 
@@ -86,7 +86,7 @@ async function cleanUpFunctions(
   { keepReleases }: BuildPlan,
 ): Promise<string[]> {
   const deleted: string[] = [];
-  for (const FunctionName of functionsOf(await stackResources(cloudformation, stackName)).values()) {
+  for (const FunctionName of functionsOf(await allStackResources(cloudformation, stackName)).values()) {
     const { numbers, aliased } = await functionVersions(lambda, FunctionName);
     for (const number of outdatedFunctionVersions(numbers, aliased, keepReleases)) {
       await lambda.send(new DeleteFunctionCommand({ FunctionName, Qualifier: String(number) }));

@@ -6,7 +6,6 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { ArtifactChangedError } from '../core/errors.ts';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
 import { type CodeLocation, deployableTemplate } from '../core/release/deployable.ts';
 import {
@@ -22,7 +21,7 @@ import { snapshotSchema } from '../core/release/snapshot.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
-import { changedNested } from './lib/nested-templates.ts';
+import { fillNested } from './lib/nested-templates.ts';
 import { describeStack } from './lib/stack.ts';
 import { StackLock } from './lib/stack-lock.ts';
 import { templateBefore } from './lib/template-before.ts';
@@ -59,11 +58,11 @@ interface Output {
 const templateSchema = z.record(z.string(), z.unknown());
 type Template = z.output<typeof templateSchema>;
 
-/** The project's template with built code and published layers put in. */
+/** The project's template, and those that it nests, with built code and published layers put in. @throws ArtifactChangedError */
 async function fillTemplate(
   { release, layers }: Input,
   plan: BuildPlan,
-  bucket: ArtifactBucket,
+  { bucket, region }: Pick<Clients, 'bucket' | 'region'>,
 ): Promise<Template> {
   const template = await bucket.readJson(keys.template(release), templateSchema);
   const validated = await ValidatedArtifacts.read(bucket, release);
@@ -71,10 +70,8 @@ async function fillTemplate(
     const { key, versionId } = validated.find('function', fn);
     return [fn.logicalId, { bucket: bucket.name, key, ...(versionId ? { versionId } : {}) }];
   });
-  return deployableTemplate(template, {
-    layers: new Map(Object.entries(layers)),
-    functions: new Map(functions),
-  });
+  const deployment = { layers: new Map(Object.entries(layers)), functions: new Map(functions) };
+  return fillNested(bucket, region, template, (one) => deployableTemplate(one, deployment));
 }
 
 const declaredIn = (template: Template) => Object.keys((template['Parameters'] ?? {}) as object);
@@ -122,12 +119,10 @@ export async function createChangeSet(
   await lock.refuseStopped(release, input.execution);
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
-  const template = holdable(await fillTemplate(input, plan, bucket), knownParameters(release, stack));
-  const altered = await changedNested(bucket, template);
-  if (altered !== undefined)
-    throw new ArtifactChangedError(
-      `nested template ${altered} is not what its name says; somebody changed it. Delete it in the artifact bucket and start the release anew`,
-    );
+  const template = holdable(
+    await fillTemplate(input, plan, { bucket, region }),
+    knownParameters(release, stack),
+  );
   const before = await templateBefore(snapshot, bucket, 'expanded');
   const held = heldAliases(template, before, snapshot.aliases);
   const templateKey = settle ? keys.deployable(release) : keys.held(release);

@@ -19,7 +19,7 @@ import {
 import { releaseSchema } from '../core/release/release.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
-import { stackResources } from './lib/stack.ts';
+import { allStackResources } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
 
@@ -81,7 +81,7 @@ export async function observe(
   { release }: z.output<typeof inputSchema>,
   clients: Clients,
 ): Promise<{ alarms: string[]; dashboard: string }> {
-  const resources = await stackResources(clients.cloudformation, release.stackName);
+  const resources = await allStackResources(clients.cloudformation, release.stackName);
   const functions = await Promise.all(
     [...functionsOf(resources)].map((entry) => describe(clients.lambda, entry)),
   );

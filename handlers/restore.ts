@@ -16,7 +16,7 @@ import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { RollbackFailedError } from '../core/errors.ts';
+import { ArtifactChangedError, RollbackFailedError } from '../core/errors.ts';
 import { parseTemplate } from '../core/project/yaml.ts';
 import { buildPlanSchema } from '../core/release/build-plan.ts';
 import { alarmNames, dashboardName } from '../core/release/observability.ts';
@@ -29,7 +29,7 @@ import { restoreAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet, dropSets, executeSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
-import { changedNested } from './lib/nested-templates.ts';
+import { refuseChangedNested } from './lib/nested-templates.ts';
 import { type Patience, poll } from './lib/poll.ts';
 import { describeStack, failureReasons, stackNow } from './lib/stack.ts';
 
@@ -102,8 +102,12 @@ async function redeploy(
   const text = await bucket.readText(snapshot.templateKey ?? '');
   if (sha256(text) !== snapshot.templateSha256)
     stuck(release, 'changed', `somebody has changed the snapshot of its template, ${snapshot.templateKey}`);
-  const altered = await changedNested(bucket, parseTemplate(text, snapshot.templateKey ?? ''));
-  if (altered !== undefined) stuck(release, 'changed', `somebody has changed the nested template ${altered}`);
+  await refuseChangedNested(bucket, parseTemplate(text, snapshot.templateKey ?? '')).catch(
+    (error: unknown) => {
+      if (!(error instanceof ArtifactChangedError)) throw error;
+      stuck(release, 'changed', error.message);
+    },
+  );
   await createSet(cloudformation, {
     ...set,
     type: ChangeSetType.UPDATE,

@@ -11,8 +11,9 @@ import { aliasesIn, functionsOf } from '../core/release/stack-resources.ts';
 import { twinEnvironment, whyNoTwin } from '../core/release/twin.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { placeIn } from './lib/nested-templates.ts';
 import { callWithEvent, type Passed, timed } from './lib/smoke-event.ts';
-import { stackResources } from './lib/stack.ts';
+import { allStackResources } from './lib/stack.ts';
 import { templateBefore } from './lib/template-before.ts';
 import { allSettled, layerArns, withTemporaryFunction } from './lib/temporary-function.ts';
 import { ValidatedArtifacts } from './lib/validated.ts';
@@ -55,7 +56,9 @@ async function prove(
     inVpc: (live.VpcConfig?.SubnetIds?.length ?? 0) > 0,
   };
   const template = await bucket.readJson(keys.template(release), templateSchema);
-  const why = whyNoTwin(fn, template, await templateBefore(snapshot, bucket, 'written'), like);
+  const now = await placeIn(bucket, template, fn.logicalId);
+  const before = await placeIn(bucket, await templateBefore(snapshot, bucket, 'written'), fn.logicalId);
+  const why = whyNoTwin(fn, now, before, like);
   if (why !== undefined) return why;
   const configuration = {
     FunctionName: temporaryName(TWIN_PREFIX, release, fn.name),
@@ -93,7 +96,7 @@ export async function smokeTestTwins(input: Input, clients: Clients): Promise<Ou
   const { release, snapshot } = input;
   if (!snapshot.existed) return { passed: [], skipped: [] };
   const plan = await clients.bucket.readJson(keys.plan(release), buildPlanSchema);
-  const resources = await stackResources(clients.cloudformation, release.stackName);
+  const resources = await allStackResources(clients.cloudformation, release.stackName);
   const aliased = new Set(aliasesIn(resources).map(({ functionName }) => functionName));
   const names = functionsOf(resources);
   const results = await allSettled(

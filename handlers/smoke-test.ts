@@ -26,7 +26,7 @@ import {
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { callWithEvent, fail, type Passed, parsed, type Target, timed } from './lib/smoke-event.ts';
-import { stackResources } from './lib/stack.ts';
+import { allStackResources } from './lib/stack.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
@@ -68,7 +68,10 @@ async function get(url: string): Promise<{ status: number; text: string }> {
 }
 
 function stageOf(endpoint: Endpoint, stages: readonly ApiStage[], check: string): ApiStage {
-  const found = stages.filter(({ api }) => endpoint.api === undefined || api === endpoint.api);
+  // An API of a nested stack is named STACK.API; unless one is named, the project's own come first.
+  const own = stages.filter(({ api }) => !api.includes('.'));
+  const unnamed = own.length > 0 ? own : stages;
+  const found = endpoint.api === undefined ? unnamed : stages.filter(({ api }) => api === endpoint.api);
   if (found[0] && found.length === 1) return found[0];
   const known = stages.map(({ api, stage }) => `${api} (${stage ?? '$default'})`).join(', ') || 'none';
   return fail(
@@ -152,7 +155,7 @@ export async function smokeTest(
 ): Promise<{ passed: Passed[] }> {
   const { cloudformation, lambda, logs, bucket, region } = clients;
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
-  const resources = await stackResources(cloudformation, release.stackName);
+  const resources = await allStackResources(cloudformation, release.stackName);
   const targets = targetsOf(resources, held);
   const functions = plan.functions.filter(
     ({ logicalId }) => held.length === 0 || held.some((one) => one.function === logicalId),

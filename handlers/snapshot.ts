@@ -13,7 +13,7 @@ import { existingAlarms } from './lib/alarms.ts';
 import { liveAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
-import { describeStack, stackNow, stackResources } from './lib/stack.ts';
+import { allStackResources, describeStack, stackNow } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
 
@@ -49,7 +49,7 @@ export async function snapshot(
   const processedKey = keys.snapshotProcessed(release);
   await bucket.write(templateKey, template);
   await bucket.write(processedKey, await templateOf(cloudformation, release, 'Processed'));
-  const resources = await stackResources(cloudformation, release.stackName);
+  const resources = await allStackResources(cloudformation, release.stackName);
   const functions = functionsOf(resources);
   return keep({
     existed: true,

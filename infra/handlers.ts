@@ -48,11 +48,12 @@ export class Handlers extends Construct {
       // Without it, S3 answers 403 instead of 404 for an object that is not there.
       { actions: ['s3:ListBucket'], resources: [artifacts.bucketArn] },
     ];
-    const write: Permission = {
+    const writeTo = (folder: string): Permission => ({
       actions: ['s3:PutObject'],
-      resources: [artifacts.arnForObjects('releases/*')],
+      resources: [artifacts.arnForObjects(`${folder}/*`)],
       wildcard: FOUND,
-    };
+    });
+    const write = writeTo('releases');
     const transform: Permission = {
       actions: ['cloudformation:CreateChangeSet'],
       resources: [`arn:${Aws.PARTITION}:cloudformation:${Aws.REGION}:aws:transform/Serverless-2016-10-31`],
@@ -218,7 +219,7 @@ export class Handlers extends Construct {
         environment: bucket,
         timeout: Duration.minutes(15),
         permissions: [
-          ...read('releases', 'functions'),
+          ...read('releases', 'nested', 'functions'),
           onStacks('ListStackResources'),
           onFunctions('GetFunctionConfiguration'),
           ...onTemporary(TWIN_PREFIX),
@@ -237,6 +238,7 @@ export class Handlers extends Construct {
           ...read('releases', 'nested'),
           onTable('GetItem'),
           write,
+          writeTo('nested'),
           onStacks('DescribeStacks', 'CreateChangeSet', 'TagResource'),
           ...deploy,
         ],

@@ -1,6 +1,7 @@
 import { expandSam } from '../../core/build/sam.ts';
 import { type NestedTemplate, withNested } from '../../core/project/nested.ts';
 import type { Project } from '../../core/project/project.ts';
+import type { ProjectTemplate } from '../../core/project/template.ts';
 import { refuseForeignRights, type Within, withBoundary } from '../../core/release/boundary.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
 import { markedTemplate } from '../../core/release/deployable.ts';
@@ -25,18 +26,42 @@ export class Templates {
     return expandSam({ template, parameters, region: this.remote.region, python, workdir: this.workdir });
   }
 
+  /** One of them marked, with the boundary on its roles. @param inside what stands before its logical ids in the plan */
+  private ready(
+    { document, layers, functions }: ProjectTemplate,
+    inside: string,
+    nested: ReadonlyMap<string, string>,
+  ): Record<string, unknown> {
+    const { bucket, rights } = this.remote;
+    const idOf = ({ logicalId }: { logicalId: string }) => logicalId.slice(inside.length);
+    const fetching = this.plan.fetch ? functions.filter(isOurs).map(idOf) : [];
+    const marked = markedTemplate(withNested(document, nested), {
+      inside,
+      layers: layers.map(idOf),
+      functions: functions.map(idOf),
+      ...(fetching.length > 0 ? { fetch: { bucket, functions: fetching } } : {}),
+    });
+    return withBoundary(marked, rights);
+  }
+
   /**
    * Puts nested templates into the artifact bucket, under the hash of their text, the innermost first: with the boundary on
    * their roles, and expanded, so that what was looked at is what is deployed.
    * @returns where they lie, by logical id
    */
-  private async publish(nested: readonly NestedTemplate[], outer: Within): Promise<Map<string, string>> {
+  private async publish(
+    nested: readonly NestedTemplate[],
+    outer: Within,
+    inside: string,
+  ): Promise<Map<string, string>> {
     const { bucket, region, rights } = this.remote;
     const urls = new Map<string, string>();
-    for (const { logicalId, file, document, scope, given, nested: inner } of nested) {
+    for (const { logicalId, file, template: read, scope, given, nested: inner } of nested) {
+      const { document } = read;
+      const path = `${inside}${logicalId}.`;
       const within = { template: document, scope, outer: { given, within: outer } };
       refuseForeignRights(file, within, rights);
-      const template = withNested(withBoundary(document, rights), await this.publish(inner, within));
+      const template = this.ready(read, path, await this.publish(inner, within, path));
       if (document['Transform'] !== undefined) this.say(`expanding the SAM transform of ${file}`);
       const text = JSON.stringify(
         document['Transform'] === undefined ? template : await this.expand(template, scope.parameters),
@@ -55,18 +80,10 @@ export class Templates {
   async main(): Promise<Record<string, unknown>> {
     const { template, templateFile, nested } = this.project;
     const { document, hasAliases, scope } = template;
-    const { bucket, release, rights } = this.remote;
+    const { release, rights } = this.remote;
     const within = { template: document, scope };
     refuseForeignRights(templateFile, within, rights);
-    const { layers, functions, fetch } = this.plan;
-    const marked = markedTemplate(withNested(document, await this.publish(nested, within)), {
-      layers: layers.map(({ logicalId }) => logicalId),
-      functions: functions.map(({ logicalId }) => logicalId),
-      ...(fetch
-        ? { fetch: { bucket, functions: functions.filter(isOurs).map(({ logicalId }) => logicalId) } }
-        : {}),
-    });
-    const ready = withBoundary(marked, rights);
+    const ready = this.ready(template, '', await this.publish(nested, within, ''));
     if (!hasAliases) return ready;
     this.say('expanding the SAM transform: functions have aliases');
     return this.expand(ready, release.parameters);

@@ -33,6 +33,7 @@ function reasonOf(output: string): string {
 export interface SamBuildInput {
   /** Folder of the project. */
   root: string;
+  /** Of a nested template STACK.RESOURCE. */
   logicalId: string;
   resource: SamResource;
   /** Version of the interpreter that runs SAM: 3.11. */
@@ -49,7 +50,9 @@ export interface SamBuildInput {
  * @throws SamBuildError with the tool's words; InstallError, ToolMissingError
  */
 export async function samBuild(input: SamBuildInput): Promise<void> {
-  const { root, logicalId, resource, python, workdir, tree } = input;
+  const { root, resource, python, workdir, tree } = input;
+  // Names of stacks have no place in a template, and the target of a makefile is named by what comes after them.
+  const logicalId = input.logicalId.split('.').at(-1) ?? input.logicalId;
   const home = join(workdir, 'sam');
   const out = join(home, 'out');
   const libraries = join(home, 'cli');
@@ -71,7 +74,7 @@ export async function samBuild(input: SamBuildInput): Promise<void> {
   );
   if (code !== 0)
     throw new SamBuildError(
-      `${logicalId}: sam build failed: ${reasonOf(`${stderr}\n${stdout}`)}; the same on your machine: sam build ${logicalId}`,
+      `${input.logicalId}: sam build failed: ${reasonOf(`${stderr}\n${stdout}`)}; the same on your machine: sam build ${input.logicalId.replaceAll('.', '/')}`,
     );
   await rename(join(out, logicalId), tree);
   await rm(home, { recursive: true });

@@ -1,7 +1,7 @@
 import { isAbsolute, join, normalize, posix, sep } from 'node:path';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { isObject, objectOf, resolveText, type Scope } from './intrinsics.ts';
-import { type ProjectTemplate, readTemplate } from './template.ts';
+import { OUTERMOST, type Place, type ProjectTemplate, readTemplate } from './template.ts';
 import { readProjectFile } from './yaml.ts';
 
 /** What CloudFormation makes of each of them. */
@@ -22,7 +22,8 @@ export interface NestedTemplate {
   logicalId: string;
   /** Path in the project. */
   file: string;
-  document: Record<string, unknown>;
+  /** As it is read: its layers and functions have logical ids such as `Data.Orders`. */
+  template: ProjectTemplate;
   /** What is known of its intrinsics, what the nesting template gives it included. */
   scope: Scope;
   /** Values of its parameters as the nesting template writes them. */
@@ -43,16 +44,59 @@ function pathOf(file: string, where: string, value: unknown, scope: Scope): stri
   return path;
 }
 
-function refuseWhatIsNotNested({ layers, functions, hasAliases }: ProjectTemplate, file: string): void {
-  const [toBuild] = [...functions, ...layers];
-  if (toBuild)
-    throw new UnsupportedProjectError(
-      `${file}: Resources.${toBuild.logicalId}: only the project's own template may have code that is still to be built; move it there, or give its code as s3://…`,
-    );
+/** A template that may nest others. */
+interface Nesting {
+  /** Path in the project. */
+  file: string;
+  template: ProjectTemplate;
+  scope: Scope;
+  place: Place;
+  /** 0 for the project's own. */
+  depth: number;
+}
+
+/** The layer of the project that a node refers to in a template, by its logical id there or by a parameter. */
+function layerOf(node: unknown, { template, place }: Nesting): string | undefined {
+  const name = isObject(node) ? node['Ref'] : undefined;
+  if (typeof name !== 'string') return undefined;
+  return (
+    place.givenLayers.get(name) ??
+    template.layers.find(({ logicalId }) => logicalId === place.inside + name)?.logicalId
+  );
+}
+
+function refuseAliases({ hasAliases }: ProjectTemplate, file: string): void {
   if (hasAliases)
     throw new UnsupportedProjectError(
       `${file}: AutoPublishAlias: aliases are held until they are proven in the project's own template alone; move the function there, or leave it out`,
     );
+}
+
+/** Nobody could prove a function with a layer whose ARN comes out of a stack that is not there yet. */
+function refuseLayersOfOutputs({ file, template }: Nesting, nested: readonly NestedTemplate[]): void {
+  for (const [logicalId, resource] of Object.entries(objectOf(template.document['Resources']))) {
+    const layers = objectOf(objectOf(resource)['Properties'])['Layers'];
+    for (const entry of Array.isArray(layers) ? layers : []) {
+      const [stack, output] = getAttOf(entry);
+      const inner = nested.find((one) => one.logicalId === stack);
+      const builds = inner?.template.layers.length ?? 0;
+      if (builds > 0 && output?.startsWith('Outputs.'))
+        throw new UnsupportedProjectError(
+          `${file}: Resources.${logicalId}.Properties.Layers: ${stack}.${output} is an output of a nested stack that builds layers; put the layer into ${file}, and give it to ${stack} as a parameter`,
+        );
+    }
+  }
+}
+
+/** Resource and attribute of a Fn::GetAtt, in either of its forms. */
+function getAttOf(node: unknown): (string | undefined)[] {
+  const target = isObject(node) ? node['Fn::GetAtt'] : undefined;
+  const parts = Array.isArray(target)
+    ? target.map(String)
+    : typeof target === 'string'
+      ? target.split('.')
+      : [];
+  return [parts[0], parts.slice(1).join('.')];
 }
 
 async function readOne(
@@ -60,10 +104,10 @@ async function readOne(
   file: string,
   logicalId: string,
   given: Record<string, unknown>,
-  outer: Scope,
-  depth: number,
+  outer: Nesting,
   where: string,
 ): Promise<NestedTemplate> {
+  const depth = outer.depth + 1;
   if (depth > MAX_DEPTH)
     throw new UnsupportedProjectError(
       `${where}: ${file} is nested more than ${MAX_DEPTH} deep; does a template nest itself?`,
@@ -73,13 +117,20 @@ async function readOne(
     throw new TemplateError(`${where}: there is no file ${file}; create it or correct the template`);
   const known = Object.fromEntries(
     Object.entries(given).flatMap(([name, value]) => {
-      const found = resolveText(value, outer);
+      const found = resolveText(value, outer.scope);
       return found === undefined ? [] : [[name, found]];
     }),
   );
-  const template = readTemplate(text, file, known);
-  refuseWhatIsNotNested(template, file);
-  const { document, scope } = template;
+  const givenLayers = new Map(
+    Object.entries(given).flatMap(([name, value]) => {
+      const layer = layerOf(value, outer);
+      return layer === undefined ? [] : [[name, layer] as const];
+    }),
+  );
+  const place = { inside: `${outer.place.inside}${logicalId}.`, givenLayers };
+  const template = readTemplate(text, file, known, place);
+  refuseAliases(template, file);
+  const { scope } = template;
   // A default is not what it has where the nesting template gives a value that only the deployment knows.
   const parameters = Object.fromEntries(
     Object.entries(scope.parameters).filter(
@@ -87,24 +138,14 @@ async function readOne(
     ),
   );
   const inner = { ...scope, parameters };
-  const nested = await readNested(root, file, document, inner, depth);
-  return { logicalId, file, document, scope: inner, given, nested };
+  const nested = await readInside(root, { file, template, scope: inner, place, depth });
+  return { logicalId, file, template, scope: inner, given, nested };
 }
 
-/**
- * The templates that a template of the project nests, and what these nest.
- * @param depth of the template that nests; 0 for the project's own
- * @throws TemplateError, UnsupportedProjectError, ProjectError naming the resource and what to do
- */
-export async function readNested(
-  root: string,
-  file: string,
-  document: Readonly<Record<string, unknown>>,
-  scope: Scope,
-  depth = 0,
-): Promise<NestedTemplate[]> {
+async function readInside(root: string, outer: Nesting): Promise<NestedTemplate[]> {
+  const { file, template, scope } = outer;
   const result: NestedTemplate[] = [];
-  for (const [logicalId, resource] of Object.entries(objectOf(document['Resources']))) {
+  for (const [logicalId, resource] of Object.entries(objectOf(template.document['Resources']))) {
     const { Type, Properties } = objectOf(resource);
     const key = NESTED[String(Type)];
     if (key === undefined) continue;
@@ -112,10 +153,23 @@ export async function readNested(
     const where = `${file}: Resources.${logicalId}.Properties.${key}`;
     const path = pathOf(file, where, properties[key], scope);
     const given = objectOf(properties['Parameters']);
-    result.push(await readOne(root, path, logicalId, given, scope, depth + 1, where));
+    result.push(await readOne(root, path, logicalId, given, outer, where));
   }
+  refuseLayersOfOutputs(outer, result);
   return result;
 }
+
+/**
+ * The templates that the project's own template nests, and what these nest.
+ * @throws TemplateError, UnsupportedProjectError, ProjectError naming the resource and what to do
+ */
+export function readNested(root: string, file: string, template: ProjectTemplate): Promise<NestedTemplate[]> {
+  return readInside(root, { file, template, scope: template.scope, place: OUTERMOST, depth: 0 });
+}
+
+/** All of them, at whatever depth, the outer ones first. Pure. */
+export const allNested = (nested: readonly NestedTemplate[]): NestedTemplate[] =>
+  nested.flatMap((one) => [one, ...allNested(one.nested)]);
 
 /** A template in which nested ones are taken from where they were put. Pure. @param urls by logical id */
 export function withNested(

@@ -3,11 +3,12 @@ import { isAbsolute, join, normalize, sep } from 'node:path';
 import { z } from 'zod';
 import { ProjectError, TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues, type ProjectConfig, readConfig } from './config.ts';
-import { type NestedTemplate, readNested } from './nested.ts';
+import { allNested, type NestedTemplate, readNested } from './nested.ts';
 import {
   type Architecture,
   type ProjectTemplate,
   readTemplate,
+  refuseSameNames,
   SERVERLESS_FUNCTION,
   SERVERLESS_LAYER,
   type TemplateFunction,
@@ -45,6 +46,7 @@ export interface Project {
   /** The templates that it nests. */
   nested: NestedTemplate[];
   config: ProjectConfig;
+  /** Of all templates. */
   layers: ProjectLayer[];
   functions: ProjectFunction[];
   /** `3.11`; all layers and functions that we build share it. */
@@ -132,6 +134,22 @@ async function findTemplate(root: string, config: ProjectConfig): Promise<{ file
   );
 }
 
+async function readLayer(root: string, file: string, layer: TemplateLayer): Promise<ProjectLayer> {
+  const where = `${file}: ${layer.logicalId}.ContentUri`;
+  const contentUri = await placeOf(root, layer.contentUri, where, layer);
+  return { ...layer, contentUri, ...(layer.foreign ? {} : await requirementsOf(root, contentUri)) };
+}
+
+async function readFunction(root: string, file: string, fn: TemplateFunction): Promise<ProjectFunction> {
+  const codeUri = await placeOf(root, fn.codeUri, `${file}: ${fn.logicalId}.CodeUri`, fn);
+  return {
+    ...fn,
+    codeUri,
+    ...(fn.foreign ? {} : await requirementsOf(root, codeUri)),
+    smoke: await smokeEventsOf(root, codeUri),
+  };
+}
+
 /**
  * Reads a SAM project: template, plimsoll.yaml, requirements and smoke events.
  * @throws ProjectError, TemplateError, UnsupportedProjectError
@@ -143,33 +161,19 @@ export async function loadProject(
   const config = await readConfig(root);
   const { file, text } = await findTemplate(root, config);
   const template = readTemplate(text, file, parameters);
-  if (template.layers.length + template.functions.length === 0)
+  const nested = await readNested(root, file, template);
+  const all = [{ file, template }, ...allNested(nested)];
+  if (all.every(({ template: { layers, functions } }) => layers.length + functions.length === 0))
     throw new TemplateError(
       `${file}: declares no ${SERVERLESS_FUNCTION} and no ${SERVERLESS_LAYER} to build`,
     );
-  const nested = await readNested(root, file, template.document, template.scope);
   const layers = await Promise.all(
-    template.layers.map(async (layer) => {
-      const contentUri = await placeOf(
-        root,
-        layer.contentUri,
-        `${file}: ${layer.logicalId}.ContentUri`,
-        layer,
-      );
-      return { ...layer, contentUri, ...(layer.foreign ? {} : await requirementsOf(root, contentUri)) };
-    }),
+    all.flatMap((one) => one.template.layers.map((layer) => readLayer(root, one.file, layer))),
   );
   const functions = await Promise.all(
-    template.functions.map(async (fn) => {
-      const codeUri = await placeOf(root, fn.codeUri, `${file}: ${fn.logicalId}.CodeUri`, fn);
-      return {
-        ...fn,
-        codeUri,
-        ...(fn.foreign ? {} : await requirementsOf(root, codeUri)),
-        smoke: await smokeEventsOf(root, codeUri),
-      };
-    }),
+    all.flatMap((one) => one.template.functions.map((fn) => readFunction(root, one.file, fn))),
   );
+  refuseSameNames(file, layers);
   const ours = functions.filter(({ foreign }) => !foreign);
   return {
     root,

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { z } from 'zod';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues } from './config.ts';
@@ -14,10 +15,11 @@ export type Architecture = 'x86_64' | 'arm64';
 
 /** A layer of the project whose content lies there. */
 export interface TemplateLayer {
+  /** Of a nested template STACK.RESOURCE, at whatever depth. */
   logicalId: string;
   /** The layer's own name, or its logical id in kebab case: what people see. */
   name: string;
-  /** Folder of the layer, or its archive, relative to the template. */
+  /** Folder of the layer, or its archive, relative to the project. */
   contentUri: string;
   /** How it is built where we do not build it. */
   foreign?: ForeignBuild;
@@ -30,8 +32,9 @@ export interface TemplateLayer {
 
 /** A function of the project whose code lies there. */
 export interface TemplateFunction {
+  /** Of a nested template STACK.RESOURCE, at whatever depth. */
   logicalId: string;
-  /** Folder of the code, or its archive, relative to the template. */
+  /** Folder of the code, or its archive, relative to the project. */
   codeUri: string;
   /** How it is built where we do not build it. */
   foreign?: ForeignBuild;
@@ -41,7 +44,7 @@ export interface TemplateFunction {
   architecture: Architecture;
   /** What it may have, in MiB; undefined where only CloudFormation knows. */
   memoryMb: number | undefined;
-  /** Logical ids of the project's own layers, in the function's order. */
+  /** Logical ids of the project's own layers, those that a nesting template gives included, in the function's order. */
   layers: string[];
   /** ARNs of layers that somebody else builds; undefined where only CloudFormation knows the ARN. */
   foreignLayers: (string | undefined)[];
@@ -103,9 +106,22 @@ function merge(globals: unknown, own: unknown): unknown {
   );
 }
 
+/** Where a template stands that another one of the project nests. */
+export interface Place {
+  /** What stands before its logical ids: `Data.`; empty for the project's own template. */
+  inside: string;
+  /** Layers of the project that its parameters are given: their logical ids, by the parameter's name. */
+  givenLayers: ReadonlyMap<string, string>;
+}
+
+/** The project's own template. */
+export const OUTERMOST: Place = { inside: '', givenLayers: new Map() };
+
 class TemplateReader {
   constructor(
+    /** Path in the project. */
     private readonly file: string,
+    private readonly place: Place,
     private readonly scope: Scope,
     private readonly resources: Record<string, Resource>,
     private readonly globals: Properties,
@@ -133,8 +149,9 @@ class TemplateReader {
   layer(logicalId: string, resource: Resource): TemplateLayer | undefined {
     const { Properties: properties } = resource;
     if (isObject(properties['ContentUri']) && 'Bucket' in properties['ContentUri']) return undefined;
-    const contentUri = this.required(logicalId, properties, 'ContentUri');
-    if (contentUri.startsWith('s3://')) return undefined;
+    const written = this.required(logicalId, properties, 'ContentUri');
+    if (written.startsWith('s3://')) return undefined;
+    const contentUri = this.inProject(written);
     const runtimes = this.texts(properties['CompatibleRuntimes']);
     const architectures = this.texts(properties['CompatibleArchitectures']);
     const foreign = foreignBuild(this.declares(logicalId, contentUri, resource), {
@@ -142,8 +159,10 @@ class TemplateReader {
       Properties: { ContentUri: contentUri, CompatibleRuntimes: runtimes },
     });
     return {
-      logicalId,
-      name: resolveText(properties['LayerName'], this.scope) ?? kebab(logicalId),
+      logicalId: this.place.inside + logicalId,
+      name:
+        resolveText(properties['LayerName'], this.scope) ??
+        kebab(this.place.inside.replaceAll('.', '') + logicalId),
       contentUri,
       ...(foreign ? { foreign } : {}),
       runtimes,
@@ -163,8 +182,9 @@ class TemplateReader {
         `${this.file}: ${logicalId} is a container image that is still to be built; build and push it, and give its ImageUri`,
       );
     }
-    const codeUri = this.required(logicalId, properties, 'CodeUri');
-    if (codeUri.startsWith('s3://')) return undefined;
+    const written = this.required(logicalId, properties, 'CodeUri');
+    if (written.startsWith('s3://')) return undefined;
+    const codeUri = this.inProject(written);
     const runtime = this.required(logicalId, properties, 'Runtime');
     const handler = this.required(logicalId, properties, 'Handler');
     const architecture = this.architecture(logicalId, properties);
@@ -179,7 +199,7 @@ class TemplateReader {
       ([name, value]) => [name, resolveText(value, this.scope)] as const,
     );
     return {
-      logicalId,
+      logicalId: this.place.inside + logicalId,
       codeUri,
       ...(foreign ? { foreign } : {}),
       handler,
@@ -192,6 +212,11 @@ class TemplateReader {
       ),
       environmentNames: known.map(([name]) => name),
     };
+  }
+
+  /** A path of the template's as one of the project's. */
+  private inProject(path: string): string {
+    return posix.isAbsolute(path) ? path : posix.join(posix.dirname(this.file), path);
   }
 
   /** @returns MiB; Lambda's own default where the template says nothing (Lambda API reference, CreateFunction) */
@@ -242,8 +267,10 @@ class TemplateReader {
     const foreignLayers: (string | undefined)[] = [];
     for (const entry of list) {
       const own = isObject(entry) && typeof entry['Ref'] === 'string' ? entry['Ref'] : undefined;
+      const given = own === undefined ? undefined : this.place.givenLayers.get(own);
       const isLayer = own !== undefined && this.resources[own]?.Type === SERVERLESS_LAYER;
-      if (isLayer && own) layers.push(own);
+      if (given !== undefined) layers.push(given);
+      else if (isLayer && own) layers.push(this.place.inside + own);
       else if (own !== undefined && this.resources[own] === undefined && !this.declared.has(own)) {
         this.fail(logicalId, 'Layers', `!Ref ${own} names no resource and no parameter`);
       } else foreignLayers.push(resolveText(entry, this.scope));
@@ -260,6 +287,12 @@ function checkNames(file: string, layers: TemplateLayer[]): void {
         `${file}: Resources.${logicalId}.Properties.LayerName: "${name}" is not a layer name; use letters, digits, - and _`,
       );
     }
+  }
+}
+
+/** @throws TemplateError naming two layers of a project that have the same name */
+export function refuseSameNames(file: string, layers: readonly TemplateLayer[]): void {
+  for (const { name, logicalId } of layers) {
     const twin = layers.find((layer) => layer.name === name && layer.logicalId !== logicalId);
     if (twin)
       throw new TemplateError(
@@ -291,13 +324,16 @@ function checkOverrides(
 
 /**
  * Reads a SAM template: its layers, its functions, and who uses which.
+ * @param file its path in the project, to which the paths in it are relative
  * @param overrides values of parameters that the deployment sets
+ * @param place where it is nested. Default: nowhere
  * @throws TemplateError, UnsupportedProjectError naming the resource, the key and the value
  */
 export function readTemplate(
   text: string,
   file: string,
   overrides: Readonly<Record<string, string>> = {},
+  place: Place = OUTERMOST,
 ): ProjectTemplate {
   const document = parseTemplate(text, file);
   const parsed = templateSchema.safeParse(document);
@@ -324,6 +360,7 @@ export function readTemplate(
   };
   const reader = new TemplateReader(
     file,
+    place,
     scope,
     Resources,
     Globals.Function,

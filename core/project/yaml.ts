@@ -62,11 +62,25 @@ const TEXT_IN_CFN = ['timestamp', 'binary', 'omap', 'pairs', 'set'].map(
   (name) => `tag:yaml.org,2002:${name}`,
 );
 
-/** PyYAML, and so SAM, takes yes and on for booleans, but leaves the single letters y and n as text. */
-function withoutLetters(tag: Tags[number]): Tags[number] {
-  if (typeof tag !== 'object' || tag.tag !== 'tag:yaml.org,2002:bool' || !('test' in tag) || !tag.test)
-    return tag;
-  return { ...tag, test: new RegExp(`(?!^[YyNn]$)${tag.test.source}`) };
+/**
+ * What PyYAML, and so SAM, takes for a value that is no text, where the parser here takes more: `.` is a folder, 5e7 the hash
+ * of a commit, and 012345678989 an account (PyYAML, resolver.py). A number such as 1e+21 is one here, as JSON has it; .inf and .nan,
+ * which JSON has not, stay text.
+ */
+const PYYAML: Readonly<Record<string, RegExp>> = {
+  bool: /^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$/,
+  int: /^[-+]?(?:0|[1-9][0-9_]*)$/,
+  float: /^(?:[-+]?[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)$/,
+  'float EXP': /^(?:[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)[eE][-+][0-9]+$/,
+};
+
+function asPyYaml(tag: Tags[number]): Tags[number] {
+  if (typeof tag !== 'object' || !('test' in tag) || !tag.test) return tag;
+  const kind = tag.tag.replace('tag:yaml.org,2002:', '');
+  const pattern = PYYAML[tag.format === undefined ? kind : `${kind} ${tag.format}`];
+  if (pattern === undefined) return tag;
+  // Each of a kind takes its part: true and false, numbers and those without a value.
+  return { ...tag, test: new RegExp(`(?=${pattern.source})${tag.test.source}`) };
 }
 
 const isText = (tag: Tags[number]) =>
@@ -81,7 +95,7 @@ function parse(
   const document = parseDocument(text, {
     version: '1.1',
     merge: false,
-    customTags: (known) => [...known.filter((tag) => !isText(tag)).map(withoutLetters), ...tags],
+    customTags: (known) => [...known.filter((tag) => !isText(tag)).map(asPyYaml), ...tags],
     prettyErrors: true,
     uniqueKeys: true,
   });

@@ -17,8 +17,10 @@ const distribution = z.object({
 });
 
 const artifact = z.object({
+  /** Of a nested template STACK.RESOURCE, at whatever depth. */
   logicalId: z.string(),
-  name: z.string().regex(/^[A-Za-z0-9_-]{1,140}$/),
+  /** A function's is its logical id. */
+  name: z.string().regex(/^(?=.{1,140}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/),
   /** Content hash of everything that the artifact is built from, decisions included once they are there. */
   key: z.string().regex(/^[0-9a-f]{64}$/),
   distributions: z.array(distribution),

@@ -9,14 +9,16 @@ export interface CodeLocation {
 }
 
 export interface Deployment {
-  /** ARN of the published version, by the layer's logical id. */
+  /** ARN of the published version, by the layer's logical id in the plan. */
   layers: ReadonlyMap<string, string>;
-  /** By the function's logical id. */
+  /** By the function's logical id in the plan. */
   functions: ReadonlyMap<string, CodeLocation>;
 }
 
-/** What of a project is built here, by logical id. */
+/** What of a template is built here, by logical id. */
 export interface Built {
+  /** What stands before its logical ids in the plan: empty for the project's own template, `Data.` for a nested one. */
+  inside: string;
   layers: readonly string[];
   functions: readonly string[];
   /** Bucket from which functions fetch what was removed from their layers, and which do, where the project wants that. */
@@ -28,36 +30,42 @@ export const BUCKET_VARIABLE = 'PLIMSOLL_ARTIFACT_BUCKET';
 
 /** Stand in a template for what is known only once the layers are published. */
 const CODE_MARK = 'plimsoll-code';
-const layerMark = (id: string) => `plimsoll:layer:${id}`;
-const LAYER_MARKS = /plimsoll:layer:([A-Za-z0-9]+)/g;
+const layerMark = (id: string) => `plimsoll:layer:${id}:`;
+const LAYER_MARKS = /plimsoll:layer:([A-Za-z0-9.]+):/g;
+
+/** Whether a node of a marked template stands for a layer of the project, or holds one. */
+export const holdsLayerMark = (node: unknown): boolean =>
+  JSON.stringify(node ?? null).search(LAYER_MARKS) >= 0;
+
+/** Logical ids of a template's layers, and of the same ones in the plan. */
+type Ids = ReadonlyMap<string, string>;
 
 /** A copy of a template node in which each reference to a layer of the project is its mark. */
-function withMarks(node: unknown, layers: ReadonlySet<string>): unknown {
+function withMarks(node: unknown, layers: Ids): unknown {
   if (Array.isArray(node)) return node.map((item) => withMarks(item, layers));
   if (!isObject(node)) return node;
   const entries = Object.entries(node);
   const [first] = entries;
   if (first && entries.length === 1) {
     const [key, value] = first;
-    if (key === 'Ref' && typeof value === 'string' && layers.has(value)) return layerMark(value);
-    if (
-      key === 'Fn::GetAtt' &&
-      Array.isArray(value) &&
-      value[1] === 'LayerVersionArn' &&
-      layers.has(String(value[0]))
-    ) {
-      return layerMark(String(value[0]));
-    }
+    const ofRef = key === 'Ref' && typeof value === 'string' ? layers.get(value) : undefined;
+    const ofAttribute =
+      key === 'Fn::GetAtt' && Array.isArray(value) && value[1] === 'LayerVersionArn'
+        ? layers.get(String(value[0]))
+        : undefined;
+    const id = ofRef ?? ofAttribute;
+    if (id !== undefined) return layerMark(id);
     if (key === 'Fn::Sub') return { 'Fn::Sub': substituteMarks(value, layers) };
   }
   return Object.fromEntries(entries.map(([key, value]) => [key, withMarks(value, layers)]));
 }
 
-function substituteMarks(value: unknown, layers: ReadonlySet<string>): unknown {
+function substituteMarks(value: unknown, layers: Ids): unknown {
   const replace = (text: string) =>
-    text.replace(/\$\{([A-Za-z0-9]+)\}/g, (whole, name: string) =>
-      layers.has(name) ? layerMark(name) : whole,
-    );
+    text.replace(/\$\{([A-Za-z0-9]+)\}/g, (whole, name: string) => {
+      const id = layers.get(name);
+      return id === undefined ? whole : layerMark(id);
+    });
   if (typeof value === 'string') return replace(value);
   if (Array.isArray(value) && typeof value[0] === 'string')
     return [replace(value[0]), withMarks(value[1], layers)];
@@ -106,14 +114,14 @@ function withFetch(resource: unknown, bucket: string): unknown {
  */
 export function markedTemplate(
   template: Readonly<Record<string, unknown>>,
-  { layers, functions, fetch }: Built,
+  { inside, layers, functions, fetch }: Built,
 ): Record<string, unknown> {
-  const built = new Set(layers);
+  const built = new Map(layers.map((id) => [id, inside + id]));
   const resources = objectOf(template['Resources']);
   const kept = Object.entries(resources).filter(([id]) => !built.has(id));
   const ready = (id: string, resource: unknown) => {
     const fetching = fetch?.functions.includes(id) ? withFetch(resource, fetch.bucket) : resource;
-    return functions.includes(id) ? withCode(fetching, id) : fetching;
+    return functions.includes(id) ? withCode(fetching, inside + id) : fetching;
   };
   const Resources = Object.fromEntries(
     kept.map(([id, resource]) => [id, ready(id, withMarks(resource, built))]),

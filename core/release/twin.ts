@@ -1,5 +1,6 @@
-import { objectOf } from '../project/intrinsics.ts';
+import { isObject, objectOf } from '../project/intrinsics.ts';
 import { type PlannedFunction, UNKNOWN_VALUE } from './build-plan.ts';
+import { holdsLayerMark } from './deployable.ts';
 
 /**
  * A function without an alias is proven by a temporary twin before it changes: the new code and layers under the role and the
@@ -35,24 +36,70 @@ export interface LiveFunction {
   inVpc: boolean;
 }
 
+/** Where a function stands in the templates of a release. */
+export interface Place {
+  /** Its own template. */
+  template: Template;
+  /** Its logical id there. */
+  logicalId: string;
+  /** The parameters that each nesting template gives inwards, the outermost first. */
+  given: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** Logical id of the role that a function has in its template, where that is a resource of it. */
+function roleOf(template: Template, id: string): string | undefined {
+  const role = objectOf(objectOf(objectOf(objectOf(template['Resources'])[id])['Properties'])['Role']);
+  const target = role['Fn::GetAtt'];
+  const name = Array.isArray(target)
+    ? target[0]
+    : typeof target === 'string'
+      ? target.split('.')[0]
+      : role['Ref'];
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** The resource that says what a function's role may do, where it is another one in the new template than before. */
+function changedRights(now: Place, before: Place): string | undefined {
+  const [resources, old] = [now, before].map(({ template }) => objectOf(template['Resources']));
+  const role = roleOf(now.template, now.logicalId);
+  return Object.keys({ ...old, ...resources }).find((id) => {
+    const one = resources?.[id] ?? old?.[id];
+    const type = isObject(one) ? String(one['Type']) : '';
+    const counts = id === role || (type.startsWith('AWS::IAM::') && type !== 'AWS::IAM::Role');
+    return counts && json(resources?.[id]) !== json(old?.[id]);
+  });
+}
+
+/** A parameter by which a nested stack is given something else than before. A layer is ours to give, and no matter here. */
+function changedParameter(now: Place, before: Place): string | undefined {
+  return now.given
+    .flatMap((given, depth) =>
+      Object.entries(given).map(([name, value]) => ({ name, value, old: before.given[depth]?.[name] })),
+    )
+    .find(({ value, old }) => !holdsLayerMark(value) && json(value) !== json(old))?.name;
+}
+
 /**
  * Why a twin would say nothing of a function, or undefined where it does.
- * @param template the new one, @param before the one that runs
+ * @param now where it stands in the new templates, @param before in those that run
  */
 export function whyNoTwin(
-  { logicalId, environment }: Pick<PlannedFunction, 'logicalId' | 'environment'>,
-  template: Template,
-  before: Template,
+  { environment }: Pick<PlannedFunction, 'environment'>,
+  now: Place,
+  before: Place,
   live: LiveFunction,
 ): string | undefined {
   if (live.inVpc) return 'it is in a VPC, which a temporary function does not enter';
-  const reach = REACH.find((key) => written(template, logicalId, key) !== written(before, logicalId, key));
+  const differs = (...path: string[]) =>
+    written(now.template, now.logicalId, ...path) !== written(before.template, before.logicalId, ...path);
+  const reach = REACH.find((key) => differs(key)) ?? changedRights(now, before);
   if (reach !== undefined) return `the release changes its ${reach}`;
-  const variable = Object.entries(environment).find(([name, value]) => {
-    const path = ['Environment', 'Variables', name] as const;
-    const isSame = written(template, logicalId, ...path) === written(before, logicalId, ...path);
-    return value === UNKNOWN_VALUE && !(isSame && name in live.environment);
-  });
+  const parameter = changedParameter(now, before);
+  if (parameter !== undefined) return `the release gives another ${parameter} to its stack`;
+  const variable = Object.entries(environment).find(
+    ([name, value]) =>
+      value === UNKNOWN_VALUE && (differs('Environment', 'Variables', name) || !(name in live.environment)),
+  );
   return variable && `only the deployment knows the new value of its variable ${variable[0]}`;
 }
 

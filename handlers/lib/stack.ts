@@ -62,7 +62,7 @@ export async function failureReasons(
   return reasons;
 }
 
-/** All resources of a stack that exist. */
+/** All resources of a stack that exist, those of nested stacks left out. */
 export async function stackResources(
   cloudformation: CloudFormationClient,
   stackName: string,
@@ -79,4 +79,22 @@ export async function stackResources(
     }
   }
   return result;
+}
+
+/** Those of nested stacks, too, at whatever depth, with logical ids as plans have them: `Data.Orders`. */
+export async function allStackResources(
+  cloudformation: CloudFormationClient,
+  stackName: string,
+): Promise<StackResource[]> {
+  const own = await stackResources(cloudformation, stackName);
+  const nested = own.filter(({ type }) => type === NESTED_STACK);
+  const inner = await Promise.all(
+    nested.map(async ({ logicalId, physicalId }) =>
+      (await allStackResources(cloudformation, physicalId)).map((one) => ({
+        ...one,
+        logicalId: `${logicalId}.${one.logicalId}`,
+      })),
+    ),
+  );
+  return [...own, ...inner.flat()];
 }

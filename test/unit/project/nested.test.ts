@@ -15,6 +15,9 @@ const stack = (url: string, parameters = '{}') => `  Data:
 `;
 const TOPIC = 'Resources: { Topic: { Type: AWS::SNS::Topic } }\n';
 
+const fn = (codeUri: string, layers = '[]') =>
+  `Resources: { Fn: { Type: AWS::Serverless::Function, Properties: { CodeUri: ${codeUri}, Handler: a.b, Runtime: python3.11, Layers: ${layers} } } }\n`;
+
 async function load(resources: string, files: Files = {}) {
   const root = await writeProject({
     ...BASE,
@@ -60,6 +63,29 @@ Resources:
     expect(nested[0]?.scope.parameters).not.toHaveProperty('Topic');
   });
 
+  it('has its code beside itself, and layers of its own, or of the outer one by a parameter', async () => {
+    const { layers, functions } = await load(stack('infra/data.yaml', '{ Shared: !Ref UtilsLayer }'), {
+      'infra/data.yaml': `Parameters: { Shared: { Type: String, Default: none } }
+Resources:
+  CoreLayer: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: core/ } }
+  Fn:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: ../functions/hello/, Handler: a.b, Runtime: python3.11, Layers: [!Ref Shared, !Ref CoreLayer] }
+  Inner: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: inner.yaml, Parameters: { Deep: !Ref Shared } } }
+`,
+      'infra/inner.yaml': `Parameters: { Deep: { Type: String } }\n${fn('../functions/hello/', '[!Ref Deep]')}`,
+      'infra/core/core.py': '',
+    });
+    expect(layers).toMatchObject([
+      { logicalId: 'UtilsLayer', name: 'utils' },
+      { logicalId: 'Data.CoreLayer', name: 'data-core', contentUri: 'infra/core' },
+    ]);
+    expect(functions.slice(1)).toMatchObject([
+      { logicalId: 'Data.Fn', codeUri: 'functions/hello', layers: ['UtilsLayer', 'Data.CoreLayer'] },
+      { logicalId: 'Data.Inner.Fn', codeUri: 'functions/hello', layers: ['UtilsLayer'], foreignLayers: [] },
+    ]);
+  });
+
   it.each<[string, string, Files, RegExp]>([
     [
       'of others',
@@ -99,13 +125,38 @@ Resources:
       /data\.yaml: has no parameter Stage/,
     ],
     [
-      'with code that is still to be built',
+      'with code that is not there',
+      stack('infra/data.yaml'),
+      { 'infra/data.yaml': fn('code/') },
+      /infra\/data\.yaml: Data\.Fn\.CodeUri: there is no folder infra\/code/,
+    ],
+    [
+      'with code outside the project',
+      stack('infra/data.yaml'),
+      { 'infra/data.yaml': fn('../../code/') },
+      /\.\.\/code\/ is outside the project/,
+    ],
+    [
+      'that answers a layer to the outer one',
+      `${stack('data.yaml')}  More:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: functions/hello/, Handler: app.handler, Runtime: python3.11, Layers: [!GetAtt Data.Outputs.Core] }
+`,
+      {
+        'data.yaml': `Resources: { CoreLayer: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: layers/utils } } }
+Outputs: { Core: { Value: !Ref CoreLayer } }
+`,
+      },
+      /Resources\.More\.Properties\.Layers: Data\.Outputs\.Core is an output of a nested stack that builds layers/,
+    ],
+    [
+      'with a layer of the same name as another',
       stack('data.yaml'),
       {
         'data.yaml':
-          'Resources: { Fn: { Type: AWS::Serverless::Function, Properties: { CodeUri: code/, Handler: a.b, Runtime: python3.11 } } }\n',
+          'Resources: { Other: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: layers/utils, LayerName: utils } } }\n',
       },
-      /data\.yaml: Resources\.Fn: only the project's own template may have code/,
+      /UtilsLayer and Data\.Other are both named "utils"/,
     ],
     [
       'with an alias',

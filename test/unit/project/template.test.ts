@@ -191,11 +191,6 @@ describe('a SAM template', () => {
       { A: layer({ LayerName: '../x' }) },
       /"\.\.\/x" is not a layer name/,
     ],
-    [
-      'two layers of one name',
-      { A: layer({ LayerName: 'x' }), B: layer({ LayerName: 'x' }) },
-      /both named "x"/,
-    ],
     ['a logical id with a dash', { 'a-b': fn() }, /logical id/],
   ])('is refused with %s, naming it', (_what, resources, problem) => {
     expect(() => read({ Resources: resources })).toThrow(problem);

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TemplateError } from '../../../core/errors.ts';
@@ -34,6 +35,50 @@ describe('a template in YAML', () => {
       A: 'y',
       B: 'n',
     });
+  });
+
+  it('takes plain values as PyYAML, and so SAM, takes them', () => {
+    const digits = fc.string({ unit: fc.constantFrom(...'0123456789._+-eExb'), minLength: 1, maxLength: 12 });
+    const known = ['.', '+.', '-', '5e7', '12e5', '1.5e+3', '012345678989', '0777', '0b11', '0x1F', '1_000'];
+    const words = [
+      'y',
+      'N',
+      'yes',
+      'No',
+      'oN',
+      'OFF',
+      'True',
+      'tRUE',
+      'null',
+      '~',
+      '1.',
+      '.5',
+      '+.5',
+      '00',
+      '-0',
+    ];
+    // A number without a point is one here where it has a sign in its exponent, as JSON writes it.
+    const likeJson = /^[-+]?[0-9][0-9_]*[eE][-+][0-9]+$/;
+    const texts = [...known, ...words, ...fc.sample(digits, 2000)].filter((text) => !likeJson.test(text));
+    const { stdout } = spawnSync(
+      'python',
+      [
+        '-c',
+        'import json, sys, yaml\ndef load(text):\n  try: return [str(yaml.safe_load("A: " + text)["A"]), yaml.safe_load("A: " + text)["A"].__class__.__name__]\n  except Exception: return None\nprint(json.dumps([load(text) for text in json.load(sys.stdin)]))',
+      ],
+      { input: JSON.stringify(texts), encoding: 'utf8' },
+    );
+    const theirs = JSON.parse(stdout) as ([string, string] | null)[];
+    const types: Record<string, string> = { str: 'string', int: 'number', float: 'number', bool: 'boolean' };
+    const differ = texts.flatMap((text, index) => {
+      const expected = theirs[index];
+      if (!expected) return [];
+      const { A: ours } = parse(`A: ${text}`) as { A: unknown };
+      const isSame = ours === null ? expected[1] === 'NoneType' : typeof ours === types[expected[1]];
+      return isSame ? [] : [[text, ours, ...expected]];
+    });
+    expect(differ).toEqual([]);
+    expect(texts.length).toBeGreaterThan(1500);
   });
 
   it('takes any JSON as it is', () => {

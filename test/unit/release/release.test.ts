@@ -116,7 +116,7 @@ describe('the template that is deployed', () => {
         Text: { Value: { 'Fn::Sub': ['${L} ${x}', { x: { Ref: 'L' } }] } },
       },
     };
-    expect(deployableTemplate(markedTemplate(template, built), deployment)).toEqual({
+    expect(deployableTemplate(markedTemplate(template, { inside: '', ...built }), deployment)).toEqual({
       Globals: { Function: { Layers: [arn] } },
       Resources: {
         F: {
@@ -132,6 +132,7 @@ describe('the template that is deployed', () => {
 
 describe('a template whose functions fetch what was removed', () => {
   const built = {
+    inside: '',
     layers: [],
     functions: ['F', 'G', 'H', 'I'],
     fetch: { bucket: 'artifacts', functions: ['F', 'G', 'H'] },

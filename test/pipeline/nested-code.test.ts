@@ -1,0 +1,161 @@
+import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
+import { GetFunctionConfigurationCommand, InvokeCommand } from '@aws-sdk/client-lambda';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { get, lambda, release, resourcesOf, stateOf, statesOf } from '../support/aws.ts';
+import { BASE, changed, type Files, projectZip } from '../support/project.ts';
+
+const STACK = 'nested-code';
+
+const ORDERS = `Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Shared: { Type: String }
+Resources:
+  ToolsLayer:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: { BuildMethod: python3.11 }
+    Properties: { ContentUri: tools/ }
+  Report:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: report/
+      Handler: app.handler
+      Runtime: python3.11
+      Layers: [!Ref Shared, !Ref ToolsLayer]
+      Policies: [AmazonDynamoDBReadOnlyAccess]
+  Inner:
+    Type: AWS::Serverless::Application
+    Properties: { Location: inner/template.yaml, Parameters: { Given: !Ref Shared } }
+`;
+const REPORT = `import idna
+import six
+
+
+def handler(event, context):
+    return {"version": 1, "domain": six.ensure_str(idna.encode("bücher"))}
+`;
+const FILES: Files = {
+  'template.yaml': `${BASE['template.yaml']}  Orders:
+    Type: AWS::Serverless::Application
+    Properties:
+      Location: services/orders.yaml
+      Parameters: { Shared: !Ref UtilsLayer }
+`,
+  'services/orders.yaml': ORDERS,
+  'services/tools/requirements.txt': 'idna==3.10\n',
+  'services/report/app.py': REPORT,
+  'services/report/smoke/books.json': '{"event": {}, "expect": {"domain": "xn--bcher-kva"}}\n',
+  'services/inner/template.yaml': `Transform: AWS::Serverless-2016-10-31
+Parameters: { Given: { Type: String } }
+Resources:
+  Pong:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: ., Handler: pong.handler, Runtime: python3.11, Layers: [!Ref Given] }
+`,
+  'services/inner/pong.py':
+    'import six\n\n\ndef handler(event, context):\n    return six.ensure_str(b"pong")\n',
+};
+const project = (changes: Files = {}) => projectZip({ ...FILES, ...changes });
+const report = (from: string, to: string): Files => ({
+  'services/report/app.py': REPORT.replace(from, to),
+});
+
+/** Physical name of a function by its path: `Orders.Report`. */
+async function nameOf(path: string): Promise<string> {
+  let name = STACK;
+  for (const logicalId of path.split('.'))
+    name = (await resourcesOf(name)).find((one) => one.logicalId === logicalId)?.physicalId ?? '';
+  return name;
+}
+
+async function call(path: string): Promise<unknown> {
+  const { Payload } = await lambda.send(new InvokeCommand({ FunctionName: await nameOf(path) }));
+  return JSON.parse(Payload?.transformToString() ?? '');
+}
+
+async function layersOf(path: string): Promise<string[]> {
+  const { Layers = [] } = await lambda.send(
+    new GetFunctionConfigurationCommand({ FunctionName: await nameOf(path) }),
+  );
+  return Layers.map(({ Arn = '' }) => Arn.split(':layer:')[1] ?? '');
+}
+
+describe('code in nested stacks', () => {
+  beforeAll(async () => {
+    const end = await release(STACK, await project());
+    expect(end.status, end.message).toBe('SUCCEEDED');
+  });
+
+  it('is built with the layers that its template has and is given, at any depth, deployed and watched', async () => {
+    expect(await call('Orders.Report')).toEqual({ version: 1, domain: 'xn--bcher-kva' });
+    expect(await call('Orders.Inner.Pong')).toBe('pong');
+    expect(await layersOf('Orders.Report')).toEqual([
+      `${STACK}-utils:1`,
+      expect.stringMatching(`^${STACK}-orders-tools:1$`),
+    ]);
+    expect(await layersOf('Orders.Inner.Pong')).toEqual([`${STACK}-utils:1`]);
+    const { MetricAlarms = [] } = await new CloudWatchClient().send(
+      new DescribeAlarmsCommand({ AlarmNamePrefix: `${STACK}-Orders` }),
+    );
+    expect(MetricAlarms.map(({ AlarmName }) => AlarmName)).toEqual(
+      expect.arrayContaining([`${STACK}-Orders.Report-errors`, `${STACK}-Orders.Inner.Pong-errors`]),
+    );
+  });
+
+  it('is proven by a temporary twin before anything changes', async () => {
+    const before = await stateOf(STACK);
+    const end = await release(STACK, await project(report('"bücher"', '"books"')));
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(end.message).toMatch(/smoke event books of Orders\.Report, on a temporary twin/);
+    expect(await statesOf(end.arn)).not.toContain('CreateChangeSet');
+    expect(await stateOf(STACK)).toEqual(before);
+  });
+
+  it('is as before when the release that changed it fails', async () => {
+    const before = await stateOf(STACK);
+    const end = await release(
+      STACK,
+      await project({
+        ...report('"version": 1', '"version": 2'),
+        'plimsoll.yaml': (BASE['plimsoll.yaml'] ?? '').replace('hello test', 'other'),
+      }),
+    );
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(end.message).toMatch(/GET \/hello/);
+    expect(await stateOf(STACK)).toEqual(before);
+    expect(await call('Orders.Report')).toMatchObject({ version: 1 });
+  });
+
+  it('that does not import ends the release before anything changes', async () => {
+    const before = await stateOf(STACK);
+    const end = await release(STACK, await project({ 'services/tools/requirements.txt': 'h11==0.14.0\n' }));
+    expect(end.status).toBe('FAILED');
+    expect(end.message).toMatch(/Orders\.Report.*idna/s);
+    expect(await stateOf(STACK)).toEqual(before);
+  });
+
+  it('changes, and gets a layer that the outer template gives anew', async () => {
+    const end = await release(
+      STACK,
+      await project({
+        ...report('"version": 1', '"version": 3'),
+        'layers/utils/requirements.txt': 'six==1.17.0\n',
+      }),
+    );
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect(await call('Orders.Report')).toMatchObject({ version: 3 });
+    expect((await layersOf('Orders.Report'))[0]).toBe(`${STACK}-utils:2`);
+    expect(await layersOf('Orders.Inner.Pong')).toEqual([`${STACK}-utils:2`]);
+    expect(await get(STACK, '/hello?name=test')).toMatchObject({ body: { text: 'hello test' } });
+  });
+
+  it('whose budget is exceeded is named by its stack', async () => {
+    const end = await release(
+      STACK,
+      await project(
+        changed('plimsoll.yaml', 'smoke:', 'budgets: { functions: { Orders.Report: 10 } }\nsmoke:'),
+      ),
+    );
+    expect(end.error, end.message).toBe('BudgetExceededError');
+    expect(end.message).toContain('Orders.Report');
+  });
+});
