@@ -1,7 +1,9 @@
 import { expandSam } from '../../core/build/sam.ts';
+import { TemplateError } from '../../core/errors.ts';
 import { type NestedTemplate, withNested } from '../../core/project/nested.ts';
 import type { Project } from '../../core/project/project.ts';
 import type { ProjectTemplate } from '../../core/project/template.ts';
+import { MAX_TEMPLATE_BYTES } from '../../core/project/yaml.ts';
 import { refuseForeignRights, type Within, withBoundary } from '../../core/release/boundary.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
 import { markedTemplate } from '../../core/release/deployable.ts';
@@ -10,6 +12,15 @@ import { keys } from '../../core/release/release.ts';
 import { templateUrl } from '../../core/release/template-url.ts';
 import { sha256 } from '../../core/sha256.ts';
 import type { Remote } from './remote.ts';
+
+/** The files that it names are in it by now. @throws TemplateError */
+function refuseTooLarge(file: string, text: string): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_TEMPLATE_BYTES)
+    throw new TemplateError(
+      `${file}: ${bytes} bytes with the definitions that it names, CloudFormation takes ${MAX_TEMPLATE_BYTES}; move some of it into a nested stack`,
+    );
+}
 
 /** Makes the templates of one project ready for CloudFormation. */
 export class Templates {
@@ -66,6 +77,7 @@ export class Templates {
       const text = JSON.stringify(
         document['Transform'] === undefined ? template : await this.expand(template, scope.parameters),
       );
+      refuseTooLarge(file, text);
       const key = keys.nested(sha256(text));
       await this.remote.writeText(key, text);
       urls.set(logicalId, templateUrl(region, bucket, key));
@@ -84,8 +96,9 @@ export class Templates {
     const within = { template: document, scope };
     refuseForeignRights(templateFile, within, rights);
     const ready = this.ready(template, '', await this.publish(nested, within, ''));
-    if (!hasAliases) return ready;
-    this.say('expanding the SAM transform: functions have aliases');
-    return this.expand(ready, release.parameters);
+    if (hasAliases) this.say('expanding the SAM transform: functions have aliases');
+    const result = hasAliases ? await this.expand(ready, release.parameters) : ready;
+    refuseTooLarge(templateFile, JSON.stringify(result));
+    return result;
   }
 }

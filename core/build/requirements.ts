@@ -1,5 +1,6 @@
-import { dirname, isAbsolute, join, normalize } from 'node:path';
+import { join } from 'node:path';
 import { ProjectError } from '../errors.ts';
+import { pathInProject } from '../project/path.ts';
 import { readProjectFile } from '../project/yaml.ts';
 
 const MAX_REQUIREMENTS_BYTES = 200_000;
@@ -39,8 +40,8 @@ export async function readRequirements(
     if (line === '') continue;
     const include = /^(?:-r|--requirement)[\s=]+(\S+)$/.exec(line)?.[1];
     if (include) {
-      const target = normalize(join(dirname(file), include));
-      if (isAbsolute(include) || target.startsWith('..'))
+      const target = pathInProject(file, include);
+      if (target === undefined)
         throw new ProjectError(`${file}:${index + 1}: -r ${include} is outside the project`);
       result.push(...(await readRequirements(root, target, [...seen, file])));
     } else if (REQUIREMENT.test(line))

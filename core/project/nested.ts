@@ -1,6 +1,8 @@
-import { isAbsolute, join, normalize, posix, sep } from 'node:path';
+import { join } from 'node:path';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
+import { withFiles } from './inline.ts';
 import { isObject, objectOf, resolveText, type Scope } from './intrinsics.ts';
+import { pathInProject } from './path.ts';
 import { OUTERMOST, type Place, type ProjectTemplate, readTemplate } from './template.ts';
 import { readProjectFile } from './yaml.ts';
 
@@ -38,8 +40,8 @@ function pathOf(file: string, where: string, value: unknown, scope: Scope): stri
     throw new UnsupportedProjectError(
       `${where}: ${JSON.stringify(value)}: only templates of the project are nested, so that nothing comes in which nobody has looked at; put the template into the project, and give its path`,
     );
-  const path = normalize(join(posix.dirname(file), text));
-  if (isAbsolute(text) || path.split(sep).includes('..'))
+  const path = pathInProject(file, text);
+  if (path === undefined)
     throw new UnsupportedProjectError(`${where}: ${text} is outside the project; put it beside the template`);
   return path;
 }
@@ -128,9 +130,9 @@ async function readOne(
     }),
   );
   const place = { inside: `${outer.place.inside}${logicalId}.`, givenLayers };
-  const template = readTemplate(text, file, known, place);
-  refuseAliases(template, file);
-  const { scope } = template;
+  const read = readTemplate(text, file, known, place);
+  refuseAliases(read, file);
+  const { scope } = read;
   // A default is not what it has where the nesting template gives a value that only the deployment knows.
   const parameters = Object.fromEntries(
     Object.entries(scope.parameters).filter(
@@ -138,6 +140,7 @@ async function readOne(
     ),
   );
   const inner = { ...scope, parameters };
+  const template = { ...read, document: await withFiles(root, file, read.document, inner) };
   const nested = await readInside(root, { file, template, scope: inner, place, depth });
   return { logicalId, file, template, scope: inner, given, nested };
 }

@@ -1,9 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
-import { isAbsolute, join, normalize, sep } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { ProjectError, TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues, type ProjectConfig, readConfig } from './config.ts';
+import { withFiles } from './inline.ts';
 import { allNested, type NestedTemplate, readNested } from './nested.ts';
+import { pathInProject } from './path.ts';
 import {
   type Architecture,
   type ProjectTemplate,
@@ -63,10 +65,9 @@ async function placeOf(
   where: string,
   { foreign }: Pick<TemplateFunction, 'foreign'>,
 ): Promise<string> {
-  const place = normalize(path).replace(/[/\\]$/, '');
-  if (isAbsolute(place) || place.split(sep).includes('..')) {
+  const place = pathInProject('', path);
+  if (place === undefined)
     throw new ProjectError(`${where}: ${path} is outside the project; use a folder beside the template`);
-  }
   const isArchive = foreign !== undefined && 'archive' in foreign;
   const info = await stat(join(root, place)).catch(() => undefined);
   if (isArchive ? !info?.isFile() : !info?.isDirectory())
@@ -160,7 +161,8 @@ export async function loadProject(
 ): Promise<Project> {
   const config = await readConfig(root);
   const { file, text } = await findTemplate(root, config);
-  const template = readTemplate(text, file, parameters);
+  const read = readTemplate(text, file, parameters);
+  const template = { ...read, document: await withFiles(root, file, read.document, read.scope) };
   const nested = await readNested(root, file, template);
   const all = [{ file, template }, ...allNested(nested)];
   if (all.every(({ template: { layers, functions } }) => layers.length + functions.length === 0))

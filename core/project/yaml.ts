@@ -1,5 +1,15 @@
 import { readFile, stat } from 'node:fs/promises';
-import { type CollectionTag, isAlias, parseDocument, type ScalarTag, type Tags, visit } from 'yaml';
+import {
+  type CollectionTag,
+  type Document,
+  isAlias,
+  isPair,
+  isScalar,
+  parseDocument,
+  type ScalarTag,
+  type Tags,
+  visit,
+} from 'yaml';
 import { type PlimsollError, ProjectError, TemplateError } from '../errors.ts';
 
 /** CloudFormation's own limit for a template, in bytes: docs.aws.amazon.com, "CloudFormation quotas". */
@@ -86,12 +96,28 @@ function asPyYaml(tag: Tags[number]): Tags[number] {
 const isText = (tag: Tags[number]) =>
   typeof tag === 'object' && (TEXT_IN_CFN.includes(tag.tag) || tag.format === 'TIME');
 
+/** Keys below which CloudFormation takes text alone, so that a version 1.0 there is no number 1. */
+const TEXT_BELOW = new Set(['AllowedValues', 'Default', 'Mappings', 'Tags', 'Variables']);
+
+/** Leaves numbers as they are written where a number would lose something of that, and text is wanted. */
+function keepWritten(document: Document): void {
+  visit(document, {
+    Scalar: (key, node, path) => {
+      const isText = path.some(
+        (one) => isPair(one) && isScalar(one.key) && TEXT_BELOW.has(String(one.key.value)),
+      );
+      if (key !== 'key' && isText && typeof node.value === 'number' && node.source?.includes('.'))
+        node.value = node.source;
+    },
+  });
+}
+
 function parse(
   text: string,
   file: string,
   tags: Tags,
   Failure: new (message: string) => PlimsollError,
-): unknown {
+): Document {
   const document = parseDocument(text, {
     version: '1.1',
     merge: false,
@@ -107,7 +133,7 @@ function parse(
         throw new Failure(`${file}: the alias *${node.source} is not supported; write the value out`);
     },
   });
-  return document.toJS();
+  return document;
 }
 
 /**
@@ -120,12 +146,14 @@ export function parseTemplate(text: string, file: string): unknown {
       `${file}: ${Buffer.byteLength(text)} bytes, CloudFormation takes ${MAX_TEMPLATE_BYTES}`,
     );
   }
-  return parse(text, file, CFN_TAGS, TemplateError);
+  const document = parse(text, file, CFN_TAGS, TemplateError);
+  keepWritten(document);
+  return document.toJS();
 }
 
 /** Parses a plain YAML file of the project. @throws ProjectError */
 export function parseYaml(text: string, file: string): unknown {
-  return parse(text, file, [], ProjectError);
+  return parse(text, file, [], ProjectError).toJS();
 }
 
 /**

@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { ListExecutionsCommand, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
-import { ended, get, release, resourcesOf, sfn } from '../support/aws.ts';
+import { describeStack, ended, get, release, resourcesOf, sfn } from '../support/aws.ts';
 import { BASE, projectZip } from '../support/project.ts';
 
 const STACK = 'others';
@@ -38,10 +39,7 @@ Resources:
   Flow:
     Type: AWS::Serverless::StateMachine
     Properties:
-      Definition:
-        StartAt: Greet
-        States:
-          Greet: { Type: Task, Resource: '\${Hello}', End: true }
+      DefinitionUri: flows/greet.asl.yaml
       DefinitionSubstitutions: { Hello: !GetAtt Hello.Arn }
       Policies:
         - LambdaInvokePolicy: { FunctionName: !Ref Hello }
@@ -50,15 +48,22 @@ Outputs:
   Url: { Value: !Sub 'https://\${ServerlessRestApi}.execute-api.\${AWS::Region}.amazonaws.com/Prod/' }
 `;
 
+/** As `sam build` has it, in a file of its own. */
+const FLOW = `StartAt: Greet
+States:
+  Greet: { Type: Task, Resource: '\${Hello}', Retry: [{ ErrorEquals: [States.ALL], BackoffRate: 2.0 }], End: true }
+`;
+
 describe.each([
   ['expanded by CloudFormation', ''],
   ['expanded here, since a function has an alias', '      AutoPublishAlias: live\n'],
 ])('what is not ours, %s', (_how, alias) => {
   const stack = `${STACK}${alias ? '-aliased' : ''}`;
   const template = TEMPLATE.replace('      Timeout: 10\n', `      Timeout: 10\n${alias}`);
+  const files = { 'template.yaml': template, 'flows/greet.asl.yaml': FLOW };
 
   it('is deployed as it stands in the template, and stays when only code changes', async () => {
-    const first = await release(stack, await projectZip({ 'template.yaml': template }));
+    const first = await release(stack, await projectZip(files));
     expect(first.error, first.message).toBe('');
     const before = await resourcesOf(stack);
     const types = new Set(before.map(({ type }) => type));
@@ -74,10 +79,7 @@ describe.each([
     const { Flow: stateMachineArn = '' } = first.output['outputs'] as Record<string, string>;
     const { executionArn = '' } = await sfn.send(new StartExecutionCommand({ stateMachineArn, input: '{}' }));
     expect((await ended(executionArn)).output).toMatchObject({ statusCode: 200 });
-    const next = await release(
-      stack,
-      await projectZip({ 'template.yaml': template, 'functions/hello/note.txt': 'changed' }),
-    );
+    const next = await release(stack, await projectZip({ ...files, 'functions/hello/note.txt': 'changed' }));
     expect(next.error, next.message).toBe('');
     const kept = (list: typeof before) =>
       list
@@ -89,4 +91,19 @@ describe.each([
     expect(executions).toHaveLength(1);
     expect(await get(stack, '/hello')).toMatchObject({ status: 200 });
   });
+});
+
+it('a template that is too large with the definitions that it names is refused before anything changes', async () => {
+  const long = () => `Comment: ${randomBytes(300_000).toString('hex')}\n${FLOW}`;
+  const machine = (name: string) =>
+    `  ${name}: { Type: AWS::Serverless::StateMachine, Properties: { DefinitionUri: ${name}.yaml } }\n`;
+  const files = {
+    'template.yaml': `${BASE['template.yaml']}${machine('One')}${machine('Two')}`,
+    'One.yaml': long(),
+    'Two.yaml': long(),
+  };
+  const end = await release(`${STACK}-large`, await projectZip(files));
+  expect(end.error, end.message).toBe('TemplateError');
+  expect(end.message).toMatch(/template\.yaml: \d+ bytes with the definitions that it names/);
+  expect(await describeStack(`${STACK}-large`)).toBeUndefined();
 });

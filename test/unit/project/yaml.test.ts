@@ -81,6 +81,14 @@ describe('a template in YAML', () => {
     expect(texts.length).toBeGreaterThan(1500);
   });
 
+  it('keeps numbers as they are written where CloudFormation takes text', () => {
+    expect(parse('Variables: { V: 1.0, W: 2, F: true }\nDefault: 1.10\nBackoffRate: 2.0')).toEqual({
+      Variables: { V: '1.0', W: 2, F: true },
+      Default: '1.10',
+      BackoffRate: 2,
+    });
+  });
+
   it('takes any JSON as it is', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {

@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import { TemplateError, UnsupportedProjectError } from '../errors.ts';
+import { isObject, objectOf, resolveText, type Scope } from './intrinsics.ts';
+import { pathInProject } from './path.ts';
+import { parseYaml, readProjectFile } from './yaml.ts';
+
+/**
+ * Files that a template names by a local path, as definitions of state machines, APIs and resolvers. `sam package` puts them
+ * into a bucket; here their text goes into the template, where it is looked at, hashed, kept and brought back with the rest.
+ */
+
+/** A property that may name a file, and the one that takes what the file holds. */
+interface Inline {
+  from: string;
+  to: string;
+  /** An object, its JSON, or the text as it is. */
+  as: 'object' | 'json' | 'text';
+}
+
+const API: Inline[] = [{ from: 'DefinitionUri', to: 'DefinitionBody', as: 'object' }];
+const BODY: Inline[] = [{ from: 'BodyS3Location', to: 'Body', as: 'object' }];
+const RESOLVER: Inline[] = [
+  { from: 'CodeS3Location', to: 'Code', as: 'text' },
+  { from: 'RequestMappingTemplateS3Location', to: 'RequestMappingTemplate', as: 'text' },
+  { from: 'ResponseMappingTemplateS3Location', to: 'ResponseMappingTemplate', as: 'text' },
+];
+
+/** AWS CLI reference, "cloudformation package"; the properties are those of the CloudFormation template reference. */
+const INLINE: Readonly<Record<string, readonly Inline[]>> = {
+  'AWS::Serverless::StateMachine': [{ from: 'DefinitionUri', to: 'Definition', as: 'object' }],
+  'AWS::StepFunctions::StateMachine': [{ from: 'DefinitionS3Location', to: 'DefinitionString', as: 'json' }],
+  'AWS::Serverless::Api': API,
+  'AWS::Serverless::HttpApi': API,
+  'AWS::ApiGateway::RestApi': BODY,
+  'AWS::ApiGatewayV2::Api': BODY,
+  'AWS::AppSync::GraphQLSchema': [{ from: 'DefinitionS3Location', to: 'Definition', as: 'text' }],
+  'AWS::AppSync::Resolver': RESOLVER,
+  'AWS::AppSync::FunctionConfiguration': RESOLVER,
+};
+
+/** Properties that `aws cloudformation package` would upload, and that have no place in a template. */
+const UPLOADED: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  'AWS::Lambda::Function': [['Code']],
+  'AWS::Lambda::LayerVersion': [['Content']],
+  'AWS::Serverless::GraphQLApi': [['SchemaUri']],
+  'AWS::Glue::Job': [['Command', 'ScriptLocation']],
+  'AWS::ElasticBeanstalk::ApplicationVersion': [['SourceBundle']],
+  'AWS::CloudFormation::ModuleVersion': [['ModulePackage']],
+  'AWS::CloudFormation::ResourceVersion': [['SchemaHandlerPackage']],
+};
+
+const REMEDY: Readonly<Record<string, string>> = {
+  'AWS::Lambda::Function': 'only code of AWS::Serverless::Function is built; use that',
+  'AWS::Lambda::LayerVersion': 'only content of AWS::Serverless::LayerVersion is built; use that',
+};
+
+/** A path, and no address: s3://…, https://… */
+const isLocal = (text: string | undefined): text is string =>
+  text !== undefined && text !== '' && !/^[a-z][a-z0-9+.-]*:/i.test(text);
+
+function refuseUploads(
+  file: string,
+  logicalId: string,
+  type: string,
+  properties: object,
+  scope: Scope,
+): void {
+  for (const path of UPLOADED[type] ?? []) {
+    const value = path.reduce((node: unknown, key) => objectOf(node)[key], properties);
+    const text = resolveText(value, scope);
+    if (isLocal(text))
+      throw new UnsupportedProjectError(
+        `${file}: Resources.${logicalId}.Properties.${path.join('.')}: ${text} is a local path; ${REMEDY[type] ?? 'put it into a bucket, and give its place there'}`,
+      );
+  }
+}
+
+async function contentOf(root: string, path: string, where: string, as: Inline['as']): Promise<unknown> {
+  const text = await readProjectFile(join(root, path), path);
+  if (text === undefined)
+    throw new TemplateError(`${where}: there is no file ${path}; create it or correct the template`);
+  if (as === 'text') return text;
+  const content = parseYaml(text, path);
+  if (!isObject(content)) throw new TemplateError(`${path}: is no map; ${where} takes a definition`);
+  return as === 'json' ? JSON.stringify(content) : content;
+}
+
+async function inlined(
+  root: string,
+  file: string,
+  logicalId: string,
+  resource: Record<string, unknown>,
+  scope: Scope,
+): Promise<Record<string, unknown>> {
+  const type = String(resource['Type']);
+  const properties = { ...objectOf(resource['Properties']) };
+  refuseUploads(file, logicalId, type, properties, scope);
+  for (const { from, to, as } of INLINE[type] ?? []) {
+    const text = resolveText(properties[from], scope);
+    if (!isLocal(text)) continue;
+    const where = `${file}: Resources.${logicalId}.Properties.${from}`;
+    const path = pathInProject(file, text);
+    if (path === undefined)
+      throw new UnsupportedProjectError(
+        `${where}: ${text} is outside the project; put it beside the template`,
+      );
+    delete properties[from];
+    properties[to] = await contentOf(root, path, where, as);
+  }
+  return { ...resource, Properties: properties };
+}
+
+/**
+ * A template with the files in it that it names by their paths. Nothing else changes.
+ * @param file path of the template in the project, to which the paths in it are relative
+ * @throws TemplateError, ProjectError, UnsupportedProjectError naming the resource and what to do
+ */
+export async function withFiles(
+  root: string,
+  file: string,
+  document: Readonly<Record<string, unknown>>,
+  scope: Scope,
+): Promise<Record<string, unknown>> {
+  const entries = Object.entries(objectOf(document['Resources'])).map(async ([logicalId, resource]) => {
+    const type = objectOf(resource)['Type'];
+    const counts = typeof type === 'string' && (Object.hasOwn(INLINE, type) || Object.hasOwn(UPLOADED, type));
+    return [
+      logicalId,
+      counts && isObject(resource) ? await inlined(root, file, logicalId, resource, scope) : resource,
+    ] as const;
+  });
+  return { ...document, Resources: Object.fromEntries(await Promise.all(entries)) };
+}
