@@ -7,21 +7,14 @@ import {
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
-import { type CodeLocation, deployableTemplate } from '../core/release/deployable.ts';
-import {
-  type Held,
-  heldAliases,
-  holdable,
-  holdParameter,
-  isHoldParameter,
-  withVersionsOf,
-} from '../core/release/hold.ts';
+import type { CodeLocation, Deployment } from '../core/release/deployable.ts';
+import { type Held, holdParameter, isHoldParameter } from '../core/release/hold.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { snapshotSchema } from '../core/release/snapshot.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
-import { fillNested } from './lib/nested-templates.ts';
+import { ReleaseTemplates } from './lib/release-template.ts';
 import { describeStack } from './lib/stack.ts';
 import { StackLock } from './lib/stack-lock.ts';
 import { templateBefore } from './lib/template-before.ts';
@@ -58,20 +51,18 @@ interface Output {
 const templateSchema = z.record(z.string(), z.unknown());
 type Template = z.output<typeof templateSchema>;
 
-/** The project's template, and those that it nests, with built code and published layers put in. @throws ArtifactChangedError */
-async function fillTemplate(
+/** What the release has built and published, by logical id in the plan. */
+async function deploymentOf(
   { release, layers }: Input,
   plan: BuildPlan,
-  { bucket, region }: Pick<Clients, 'bucket' | 'region'>,
-): Promise<Template> {
-  const template = await bucket.readJson(keys.template(release), templateSchema);
+  bucket: ArtifactBucket,
+): Promise<Deployment> {
   const validated = await ValidatedArtifacts.read(bucket, release);
   const functions = plan.functions.map((fn): [string, CodeLocation] => {
     const { key, versionId } = validated.find('function', fn);
     return [fn.logicalId, { bucket: bucket.name, key, ...(versionId ? { versionId } : {}) }];
   });
-  const deployment = { layers: new Map(Object.entries(layers)), functions: new Map(functions) };
-  return fillNested(bucket, region, template, (one) => deployableTemplate(one, deployment));
+  return { layers: new Map(Object.entries(layers)), functions: new Map(functions) };
 }
 
 const declaredIn = (template: Template) => Object.keys((template['Parameters'] ?? {}) as object);
@@ -119,14 +110,21 @@ export async function createChangeSet(
   await lock.refuseStopped(release, input.execution);
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
-  const template = holdable(
-    await fillTemplate(input, plan, { bucket, region }),
-    knownParameters(release, stack),
+  const templates = new ReleaseTemplates(
+    bucket,
+    region,
+    await deploymentOf(input, plan, bucket),
+    snapshot.aliases,
+    settle,
   );
-  const before = await templateBefore(snapshot, bucket, 'expanded');
-  const held = heldAliases(template, before, snapshot.aliases);
+  const { template, held } = await templates.fill({
+    template: await bucket.readJson(keys.template(release), templateSchema),
+    before: await templateBefore(snapshot, bucket, 'expanded'),
+    parameters: knownParameters(release, stack),
+    inside: '',
+  });
   const templateKey = settle ? keys.deployable(release) : keys.held(release);
-  await bucket.write(templateKey, JSON.stringify(settle ? template : withVersionsOf(template, before)));
+  await bucket.write(templateKey, JSON.stringify(template));
   const name = changeSetNames(release)[settle ? 'settle' : 'hold'];
   await createSet(cloudformation, {
     stackName: release.stackName,

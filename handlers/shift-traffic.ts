@@ -7,7 +7,7 @@ import { releaseSchema } from '../core/release/release.ts';
 import { versionsOf } from '../core/release/stack-resources.ts';
 import { moveAlias } from './lib/aliases.ts';
 import { lambdaHandler } from './lib/handler.ts';
-import { stackResources } from './lib/stack.ts';
+import { allStackResources } from './lib/stack.ts';
 import { StackLock } from './lib/stack-lock.ts';
 
 const inputSchema = z.object({
@@ -40,7 +40,7 @@ export async function shiftTraffic(
   { cloudformation, lambda, lock }: Clients,
 ): Promise<Output> {
   const begin = Date.now();
-  const versions = versionsOf(await stackResources(cloudformation, release.stackName));
+  const versions = versionsOf(await allStackResources(cloudformation, release.stackName));
   await lock.refuseStopped(release, execution);
   await Promise.all(
     held.map((one) => {

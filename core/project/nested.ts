@@ -67,13 +67,6 @@ function layerOf(node: unknown, { template, place }: Nesting): string | undefine
   );
 }
 
-function refuseAliases({ hasAliases }: ProjectTemplate, file: string): void {
-  if (hasAliases)
-    throw new UnsupportedProjectError(
-      `${file}: AutoPublishAlias: aliases are held until they are proven in the project's own template alone; move the function there, or leave it out`,
-    );
-}
-
 /** Nobody could prove a function with a layer whose ARN comes out of a stack that is not there yet. */
 function refuseLayersOfOutputs({ file, template }: Nesting, nested: readonly NestedTemplate[]): void {
   for (const [logicalId, resource] of Object.entries(objectOf(template.document['Resources']))) {
@@ -131,7 +124,6 @@ async function readOne(
   );
   const place = { inside: `${outer.place.inside}${logicalId}.`, givenLayers };
   const read = readTemplate(text, file, known, place);
-  refuseAliases(read, file);
   const { scope } = read;
   // A default is not what it has where the nesting template gives a value that only the deployment knows.
   const parameters = Object.fromEntries(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isObject, objectOf, resolve, type Scope, UNKNOWN } from '../project/intrinsics.ts';
+import { isObject, objectOf, resolve, resolveText, type Scope, UNKNOWN } from '../project/intrinsics.ts';
 import { sha256 } from '../sha256.ts';
 import type { LiveAlias } from './snapshot.ts';
 
@@ -49,9 +49,18 @@ const NOT_OF_A_VERSION = new Set([
   'Tags',
 ]);
 
-/** Name of the parameter that holds an alias. */
-export const holdParameter = (alias: string): string => `PlimsollHold${alias}`;
-export const isHoldParameter = (name: string): boolean => name.startsWith('PlimsollHold');
+const HOLD = 'PlimsollHold';
+
+/** Name of the parameter by which a template hands on one of a stack that it nests. Names have no place for a dot. */
+const handedOn = (stack: string, parameter: string) =>
+  `${HOLD}${sha256(`${stack}.${parameter}`).slice(0, 16)}`;
+
+/** Name of the outermost template's parameter that holds an alias. @param alias its logical id; of a nested stack STACK.ALIAS */
+export function holdParameter(alias: string): string {
+  const [stack = '', ...rest] = alias.split('.');
+  return rest.length === 0 ? `${HOLD}${alias}` : handedOn(stack, holdParameter(rest.join('.')));
+}
+export const isHoldParameter = (name: string): boolean => name.startsWith(HOLD);
 const holdCondition = (alias: string) => `PlimsollHolds${alias}`;
 
 const isTrue = (value: unknown) => value === true || value === 'true';
@@ -146,6 +155,53 @@ function scopeOf(template: Template, parameters: Readonly<Record<string, string>
   };
 }
 
+const declaration = (alias: string) => ({
+  Type: 'String',
+  Default: '',
+  AllowedPattern: '[0-9]*',
+  Description: `While a release is proven, the version at which ${alias} is held`,
+});
+
+/** Names of a template's parameters that hold aliases, its own and those of what it nests. */
+export const holdsOf = (template: Template): string[] =>
+  Object.keys(objectOf(template['Parameters'])).filter(isHoldParameter);
+
+/** The template with parameters that hold the aliases of a stack that it nests, handed on to that. @param holds that one's own */
+export function withHoldsOf(template: Template, stack: string, holds: readonly string[]): Template {
+  if (holds.length === 0) return template;
+  const resources = objectOf(template['Resources']);
+  const resource = objectOf(resources[stack]);
+  const properties = propertiesOf(resource);
+  const handed = holds.map((name) => [name, handedOn(stack, name)] as const);
+  const given = handed.map(([name, outer]) => [name, { Ref: outer }] as const);
+  const Parameters = { ...objectOf(properties['Parameters']), ...Object.fromEntries(given) };
+  const declared = handed.map(([, outer]) => [outer, declaration(`an alias in ${stack}`)] as const);
+  return {
+    ...template,
+    Parameters: { ...objectOf(template['Parameters']), ...Object.fromEntries(declared) },
+    Resources: { ...resources, [stack]: { ...resource, Properties: { ...properties, Parameters } } },
+  };
+}
+
+/**
+ * What the parameters of a nested stack are, as far as anybody can tell two releases apart by it: their values where these
+ * are known, else what the nesting template says.
+ */
+export function givenValues(
+  template: Template,
+  parameters: Readonly<Record<string, string>>,
+  stack: string,
+): Record<string, string> {
+  const scope = scopeOf(template, parameters);
+  const given = propertiesOf(objectOf(objectOf(template['Resources'])[stack]))['Parameters'];
+  return Object.fromEntries(
+    Object.entries(objectOf(given)).map(([name, value]) => [
+      name,
+      resolveText(value, scope) ?? JSON.stringify(effective(value, scope)),
+    ]),
+  );
+}
+
 /**
  * The template with versions named by what they are, and a parameter that holds each alias.
  * @param template expanded, with code and layers in it
@@ -178,15 +234,7 @@ export function holdable(template: Template, parameters: Readonly<Record<string,
     ...body,
     Parameters: {
       ...objectOf(body['Parameters']),
-      ...held((alias) => [
-        holdParameter(alias),
-        {
-          Type: 'String',
-          Default: '',
-          AllowedPattern: '[0-9]*',
-          Description: `While a release is proven, the version at which ${alias} is held`,
-        },
-      ]),
+      ...held((alias) => [holdParameter(alias), declaration(alias)]),
     },
     Conditions: {
       ...objectOf(body['Conditions']),
@@ -223,18 +271,24 @@ export function withVersionsOf(template: Template, before: Template): Template {
  * The aliases to hold: those that are live and whose function changes. On a first deployment there is nothing to hold.
  * @param template as `holdable` gives it
  * @param before the template that runs, or {} where nobody can say what is in it
- * @param live the aliases as they are now
+ * @param live the aliases as they are now, @param inside what stands before the template's logical ids there, and in the answer
  */
-export function heldAliases(template: Template, before: Template, live: readonly LiveAlias[]): Held[] {
+export function heldAliases(
+  template: Template,
+  before: Template,
+  live: readonly LiveAlias[],
+  inside = '',
+): Held[] {
   const resources = objectOf(before['Resources']);
   const nameIn = (from: Template, id: string) =>
     JSON.stringify(propertiesOf(objectOf(objectOf(from['Resources'])[id]))['FunctionName']);
   return aliasesOf(template).flatMap((one) => {
-    const now = live.find(({ logicalId }) => logicalId === one.alias);
+    const now = live.find(({ logicalId }) => logicalId === inside + one.alias);
     if (!now || one.version in resources) return [];
     // Under another name it is another function, which has none of the versions at which it could be held.
     if (one.function in resources && nameIn(template, one.function) !== nameIn(before, one.function))
       return [];
-    return [{ ...one, functionName: now.functionName, name: now.name, from: now.version }];
+    const ids = { alias: inside + one.alias, function: inside + one.function, version: inside + one.version };
+    return [{ ...ids, functionName: now.functionName, name: now.name, from: now.version }];
   });
 }

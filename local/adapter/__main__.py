@@ -28,6 +28,7 @@ HOLES = (
     "lambda_updates",
     "log_metrics",
     "map_history",
+    "nested_attributes",
     "nested_change_sets",
     "nested_stack_events",
     "role_boundaries",

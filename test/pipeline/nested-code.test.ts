@@ -1,5 +1,5 @@
 import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
-import { GetFunctionConfigurationCommand, InvokeCommand } from '@aws-sdk/client-lambda';
+import { GetAliasCommand, GetFunctionConfigurationCommand, InvokeCommand } from '@aws-sdk/client-lambda';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { get, lambda, release, resourcesOf, stateOf, statesOf } from '../support/aws.ts';
 import { BASE, changed, type Files, projectZip } from '../support/project.ts';
@@ -9,6 +9,7 @@ const STACK = 'nested-code';
 const ORDERS = `Transform: AWS::Serverless-2016-10-31
 Parameters:
   Shared: { Type: String }
+  Level: { Type: String }
 Resources:
   ToolsLayer:
     Type: AWS::Serverless::LayerVersion
@@ -24,7 +25,7 @@ Resources:
       Policies: [AmazonDynamoDBReadOnlyAccess]
   Inner:
     Type: AWS::Serverless::Application
-    Properties: { Location: inner/template.yaml, Parameters: { Given: !Ref Shared } }
+    Properties: { Location: inner/template.yaml, Parameters: { Given: !Ref Shared, Level: !Ref Level } }
 `;
 const REPORT = `import idna
 import six
@@ -33,26 +34,33 @@ import six
 def handler(event, context):
     return {"version": 1, "domain": six.ensure_str(idna.encode("bücher"))}
 `;
+const PONG = 'import six\n\n\ndef handler(event, context):\n    return six.ensure_str(b"pong")\n';
 const FILES: Files = {
   'template.yaml': `${BASE['template.yaml']}  Orders:
     Type: AWS::Serverless::Application
     Properties:
       Location: services/orders.yaml
-      Parameters: { Shared: !Ref UtilsLayer }
+      Parameters: { Shared: !Ref UtilsLayer, Level: !Ref Greeting }
 `,
   'services/orders.yaml': ORDERS,
   'services/tools/requirements.txt': 'idna==3.10\n',
   'services/report/app.py': REPORT,
   'services/report/smoke/books.json': '{"event": {}, "expect": {"domain": "xn--bcher-kva"}}\n',
   'services/inner/template.yaml': `Transform: AWS::Serverless-2016-10-31
-Parameters: { Given: { Type: String } }
+Parameters: { Given: { Type: String }, Level: { Type: String } }
 Resources:
   Pong:
     Type: AWS::Serverless::Function
-    Properties: { CodeUri: ., Handler: pong.handler, Runtime: python3.11, Layers: [!Ref Given] }
+    Properties:
+      CodeUri: .
+      Handler: pong.handler
+      Runtime: python3.11
+      Layers: [!Ref Given]
+      AutoPublishAlias: live
+      Environment: { Variables: { LEVEL: !Ref Level } }
 `,
-  'services/inner/pong.py':
-    'import six\n\n\ndef handler(event, context):\n    return six.ensure_str(b"pong")\n',
+  'services/inner/pong.py': PONG,
+  'services/inner/smoke/pong.json': '{"event": {}, "expect": "pong"}\n',
 };
 const project = (changes: Files = {}) => projectZip({ ...FILES, ...changes });
 const report = (from: string, to: string): Files => ({
@@ -67,9 +75,17 @@ async function nameOf(path: string): Promise<string> {
   return name;
 }
 
-async function call(path: string): Promise<unknown> {
-  const { Payload } = await lambda.send(new InvokeCommand({ FunctionName: await nameOf(path) }));
+async function call(path: string, Qualifier?: string): Promise<unknown> {
+  const { Payload } = await lambda.send(new InvokeCommand({ FunctionName: await nameOf(path), Qualifier }));
   return JSON.parse(Payload?.transformToString() ?? '');
+}
+
+/** Number of the version that the alias of the innermost function leads to. */
+async function live(): Promise<string> {
+  const { FunctionVersion = '' } = await lambda.send(
+    new GetAliasCommand({ FunctionName: await nameOf('Orders.Inner.Pong'), Name: 'live' }),
+  );
+  return FunctionVersion;
 }
 
 async function layersOf(path: string): Promise<string[]> {
@@ -87,7 +103,7 @@ describe('code in nested stacks', () => {
 
   it('is built with the layers that its template has and is given, at any depth, deployed and watched', async () => {
     expect(await call('Orders.Report')).toEqual({ version: 1, domain: 'xn--bcher-kva' });
-    expect(await call('Orders.Inner.Pong')).toBe('pong');
+    expect(await call('Orders.Inner.Pong', 'live')).toBe('pong');
     expect(await layersOf('Orders.Report')).toEqual([
       `${STACK}-utils:1`,
       expect.stringMatching(`^${STACK}-orders-tools:1$`),
@@ -125,6 +141,66 @@ describe('code in nested stacks', () => {
     expect(await call('Orders.Report')).toMatchObject({ version: 1 });
   });
 
+  it('behind an alias is proven by its number while the alias stays, at any depth', async () => {
+    const before = await stateOf(STACK);
+    const from = await live();
+    const end = await release(
+      STACK,
+      await project({ 'services/inner/pong.py': PONG.replace('b"pong"', 'b"ping"') }),
+    );
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(end.message).toMatch(/smoke event pong of Orders\.Inner\.Pong/);
+    const states = await statesOf(end.arn);
+    expect(states).toContain('SmokeTestHeld');
+    expect(states).not.toContain('ShiftTraffic');
+    expect(await stateOf(STACK)).toEqual(before);
+    expect(await live()).toBe(from);
+    expect(await call('Orders.Inner.Pong', 'live')).toBe('pong');
+  });
+
+  it('behind an alias takes traffic once it is proven, and stays where nothing of it changes', async () => {
+    const from = Number(await live());
+    const good = await release(
+      STACK,
+      await project({ 'services/inner/pong.py': PONG.replace('import six', 'import six  # new') }),
+    );
+    expect(good.status, good.message).toBe('SUCCEEDED');
+    expect(await statesOf(good.arn)).toContain('ShiftTraffic');
+    const next = Number(await live());
+    expect(next).toBeGreaterThan(from);
+    const other = await release(
+      STACK,
+      await project({
+        ...report('"version": 1', '"version": 4'),
+        'services/inner/pong.py': PONG.replace('import six', 'import six  # new'),
+      }),
+    );
+    expect(other.status, other.message).toBe('SUCCEEDED');
+    expect(await statesOf(other.arn)).not.toContain('ShiftTraffic');
+    expect(Number(await live())).toBe(next);
+  });
+
+  it('behind an alias gets a new version when a value changes that comes from the outermost template', async () => {
+    const from = Number(await live());
+    const end = await release(STACK, await project(), { parameters: { Greeting: 'loud' } });
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(Number(await live())).toBe(from);
+    const good = await release(STACK, await project({ 'plimsoll.yaml': '' }), {
+      parameters: { Greeting: 'loud' },
+    });
+    expect(good.status, good.message).toBe('SUCCEEDED');
+    expect(Number(await live())).toBeGreaterThan(from);
+    const { Environment } = await lambda.send(
+      new GetFunctionConfigurationCommand({
+        FunctionName: await nameOf('Orders.Inner.Pong'),
+        Qualifier: 'live',
+      }),
+    );
+    expect(Environment?.Variables?.['LEVEL']).toBe('loud');
+    const back = await release(STACK, await project(), { parameters: { Greeting: 'hello' } });
+    expect(back.status, back.message).toBe('SUCCEEDED');
+  });
+
   it('that does not import ends the release before anything changes', async () => {
     const before = await stateOf(STACK);
     const end = await release(STACK, await project({ 'services/tools/requirements.txt': 'h11==0.14.0\n' }));
@@ -134,6 +210,7 @@ describe('code in nested stacks', () => {
   });
 
   it('changes, and gets a layer that the outer template gives anew', async () => {
+    const [before] = await layersOf('Orders.Report');
     const end = await release(
       STACK,
       await project({
@@ -143,8 +220,10 @@ describe('code in nested stacks', () => {
     );
     expect(end.status, end.message).toBe('SUCCEEDED');
     expect(await call('Orders.Report')).toMatchObject({ version: 3 });
-    expect((await layersOf('Orders.Report'))[0]).toBe(`${STACK}-utils:2`);
-    expect(await layersOf('Orders.Inner.Pong')).toEqual([`${STACK}-utils:2`]);
+    const [now] = await layersOf('Orders.Report');
+    expect(now).toMatch(`${STACK}-utils:`);
+    expect(now).not.toBe(before);
+    expect(await layersOf('Orders.Inner.Pong')).toEqual([now]);
     expect(await get(STACK, '/hello?name=test')).toMatchObject({ body: { text: 'hello test' } });
   });
 

@@ -158,15 +158,6 @@ Outputs: { Core: { Value: !Ref CoreLayer } }
       },
       /UtilsLayer and Data\.Other are both named "utils"/,
     ],
-    [
-      'with an alias',
-      stack('data.yaml'),
-      {
-        'data.yaml':
-          'Transform: AWS::Serverless-2016-10-31\nResources: { Fn: { Type: AWS::Serverless::Function, Properties: { CodeUri: s3://b/k, Handler: a.b, Runtime: python3.11, AutoPublishAlias: live } } }\n',
-      },
-      /data\.yaml: AutoPublishAlias/,
-    ],
   ])('%s is refused before anything starts, by name', async (_what, resources, files, message) => {
     await expect(load(resources, files)).rejects.toThrow(message);
   });

@@ -3,9 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { resolve } from '../../../core/project/intrinsics.ts';
 import {
   aliasesOf,
+  givenValues,
   heldAliases,
   holdable,
   holdParameter,
+  holdsOf,
+  withHoldsOf,
   withVersionsOf,
 } from '../../../core/release/hold.ts';
 
@@ -161,5 +164,60 @@ describe('what is held', () => {
     expect(versions).toEqual([aliasesOf(next)[0]?.version, base]);
     const gone = { Resources: {} };
     expect(withVersionsOf(gone, before)).toEqual(gone);
+  });
+});
+
+describe('an alias in a nested stack', () => {
+  const nesting = (Parameters: Json = {}): Json => ({
+    Parameters: { Stage: { Type: 'String', Default: 'dev' } },
+    Resources: { Data: { Type: 'AWS::CloudFormation::Stack', Properties: { TemplateURL: 'u', Parameters } } },
+  });
+
+  it('is held by a parameter that each template hands on inwards', () => {
+    const inner = holdsOf(holdable(expanded(), {}));
+    expect(inner).toEqual(['PlimsollHoldFnAliaslive']);
+    const middle = withHoldsOf(nesting({ Stage: 'x' }), 'Data', inner) as Shape;
+    const [handed = ''] = holdsOf(middle);
+    expect(handed).toBe(holdParameter('Data.FnAliaslive'));
+    expect(handed).toMatch(/^[A-Za-z0-9]+$/);
+    expect(middle.Resources['Data']?.Properties).toEqual({
+      TemplateURL: 'u',
+      Parameters: { Stage: 'x', PlimsollHoldFnAliaslive: { Ref: handed } },
+    });
+    const outer = withHoldsOf(nesting(), 'Data', [handed]);
+    expect(holdsOf(outer)).toEqual([holdParameter('Data.Data.FnAliaslive')]);
+  });
+
+  it('has a name of its own, whatever stacks and aliases are called', () => {
+    const ids = fc.stringMatching(/^[A-C]{1,3}$/);
+    fc.assert(
+      fc.property(fc.array(ids, { minLength: 1 }), fc.array(ids, { minLength: 1 }), (one, other) => {
+        const [a, b] = [one.join('.'), other.join('.')];
+        expect(holdParameter(a) === holdParameter(b)).toBe(a === b);
+      }),
+    );
+  });
+
+  it('is named by its path', () => {
+    const live = [
+      { logicalId: 'Data.FnAliaslive', functionName: 'f', name: 'live', version: '3', weights: {} },
+    ];
+    const template = holdable(expanded(), {});
+    expect(heldAliases(template, {}, live)).toEqual([]);
+    expect(heldAliases(template, {}, live, 'Data.')).toMatchObject([
+      { alias: 'Data.FnAliaslive', function: 'Data.Fn', from: '3', functionName: 'f' },
+    ]);
+  });
+
+  it('gets a new version where another value is given, known or not', () => {
+    const given = (value: unknown, parameters = {}) =>
+      givenValues(nesting({ Size: value }), parameters, 'Data');
+    const version = (values: Record<string, string>) => versionIn(expanded(), values);
+    expect(given({ Ref: 'Stage' }, { Stage: 'prod' })).toEqual({ Size: 'prod' });
+    expect(version(given('512'))).toBe(base);
+    expect(version(given('1024'))).not.toBe(base);
+    const unknown = version(given({ 'Fn::GetAtt': ['A', 'B'] }));
+    expect(version(given({ 'Fn::GetAtt': ['A', 'B'] }))).toBe(unknown);
+    expect(version(given({ 'Fn::GetAtt': ['A', 'C'] }))).not.toBe(unknown);
   });
 });
