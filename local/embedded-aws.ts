@@ -124,6 +124,8 @@ export class EmbeddedAws {
         S3_DATA_DIR: join(folder, 's3'),
         LAMBDA_EXECUTOR: 'local',
         MINISTACK_REGION: REGION,
+        // MiniStack sets and drops it while it expands SAM templates: functions that start meanwhile would stumble over that.
+        AWS_DEFAULT_REGION: REGION,
         SFTP_ENABLED: '0',
         IOT_MTLS_ENABLED: '0',
         LOG_LEVEL: process.env['PLIMSOLL_AWS_LOG_LEVEL'] ?? 'INFO',
