@@ -9,8 +9,9 @@ import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
 import type { CodeLocation, Deployment } from '../core/release/deployable.ts';
 import { type Held, holdParameter, isHoldParameter } from '../core/release/hold.ts';
+import { refuseLostValues } from '../core/release/no-echo.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
-import { snapshotSchema } from '../core/release/snapshot.ts';
+import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
@@ -101,7 +102,14 @@ function parametersOf(
   return [...kept, ...set.map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }))];
 }
 
-/** Asks CloudFormation what this release would change; nothing does yet. @throws ArtifactChangedError, ChangeSetFailedError */
+/** @throws StatefulChangeError where the template has no place any more for a value that nobody could bring back */
+function refuseDropped(template: Template, { parameters }: Snapshot, { allowDataLoss }: Release): void {
+  const declared = declaredIn(template);
+  const dropped = parameters.flatMap(({ key }) => (declared.includes(key) ? [] : [key]));
+  refuseLostValues(dropped, parameters, allowDataLoss);
+}
+
+/** Asks CloudFormation what this release would change; nothing does yet. @throws ArtifactChangedError, ChangeSetFailedError, StatefulChangeError */
 export async function createChangeSet(
   input: Input,
   { cloudformation, bucket, lock, roleArn, region }: Clients,
@@ -110,6 +118,8 @@ export async function createChangeSet(
   await lock.refuseStopped(release, input.execution);
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
+  const planned = await bucket.readJson(keys.template(release), templateSchema);
+  refuseDropped(planned, snapshot, release);
   const templates = new ReleaseTemplates(
     bucket,
     region,
@@ -118,7 +128,7 @@ export async function createChangeSet(
     settle,
   );
   const { template, held } = await templates.fill({
-    template: await bucket.readJson(keys.template(release), templateSchema),
+    template: planned,
     before: await templateBefore(snapshot, bucket, 'expanded'),
     parameters: knownParameters(release, stack),
     inside: '',

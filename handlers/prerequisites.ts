@@ -15,6 +15,7 @@ import {
   StackLockedError,
 } from '../core/errors.ts';
 import { decideLock, executionLink, isAlive, type Lock, type LockDecision } from '../core/release/lock.ts';
+import { refuseLostValues, shownParameters } from '../core/release/no-echo.ts';
 import {
   keys,
   type Release,
@@ -124,7 +125,11 @@ async function takeLock(mine: Lock, { whenLocked, unlock }: Start, { lock, bucke
   throw new Failure(explainLock(held, decision));
 }
 
-async function refuseUnready(cloudformation: CloudFormationClient, stackName: string): Promise<void> {
+/** @throws PrerequisiteError where the stack takes no update, StatefulChangeError where values in the input end others for good */
+async function refuseUnready(
+  cloudformation: CloudFormationClient,
+  { stackName, parameters, allowDataLoss }: Release,
+): Promise<void> {
   const stack = await describeStack(cloudformation, stackName);
   const status = stack?.StackStatus ?? 'none';
   if (isBusy(status))
@@ -134,6 +139,7 @@ async function refuseUnready(cloudformation: CloudFormationClient, stackName: st
       `stack ${stackName} is ${status} and takes no update; mend or delete it in the CloudFormation console, then start again`,
     );
   }
+  refuseLostValues(Object.keys(parameters), shownParameters(stack?.Parameters ?? []), allowDataLoss);
 }
 
 /** The pipeline's roles keep projects off all that is named like the pipeline itself. @throws PrerequisiteError */
@@ -164,12 +170,14 @@ export async function prerequisites(
   };
   const claimed = start.idempotencyKey ?? `s3://${bucket}/${key}?versionId=${versionId ?? 'null'}`;
   await refuseTwice(clients, claimed, execution.id);
-  await takeLock({ owner: execution.id, release, claim: claimed }, start, clients);
+  // Going back needs none of the values in the input, and there may be secrets among them.
+  const locked = { ...release, parameters: {} };
+  await takeLock({ owner: execution.id, release: locked, claim: claimed }, start, clients);
   try {
     // Stopped before it had the lock: nobody else would give it up.
     if (!isAlive(await clients.lock.statusOf(execution.id)))
       throw new StackLockedError(`execution ${execution.id} was stopped before its release began`);
-    await refuseUnready(clients.cloudformation, stackName);
+    await refuseUnready(clients.cloudformation, release);
     await claim(clients, claimed, execution.id);
   } catch (error) {
     await clients.lock.free(release, execution.id);

@@ -1,10 +1,13 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
+import { noEchoIn, withoutNames } from '../core/project/no-echo.ts';
 import { probeSchema } from '../core/release/probe.ts';
 import { failureMessage, failureSchema, outcomeSchema } from '../core/release/record.ts';
-import { keys, releaseSchema } from '../core/release/release.ts';
+import { keys, type Release, releaseSchema } from '../core/release/release.ts';
 import { releaseKey } from '../core/release/table.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { StackLock } from './lib/stack-lock.ts';
 
@@ -28,6 +31,7 @@ const NO_REASON = { Error: 'Unknown', Cause: 'no reason was given' };
 interface Clients {
   dynamodb: DynamoDBClient;
   table: string;
+  bucket: ArtifactBucket;
   lock: StackLock;
 }
 
@@ -37,13 +41,19 @@ interface Output {
   message: string;
 }
 
+/** Values that the input gave, for going back to this release: not those that its template asks to show to nobody. */
+async function parametersToKeep(release: Release, bucket: ArtifactBucket): Promise<string> {
+  const hidden = noEchoIn(await bucket.readJson(keys.template(release), z.record(z.string(), z.unknown())));
+  return JSON.stringify(withoutNames(release.parameters, hidden));
+}
+
 /**
  * Writes the release's record, pk stack#NAME, sk release#ID, and lets the next release begin; where the stack could not be
  * brought back, a human has to look first. @throws StackLockedError where another execution brings the release back
  */
 export async function recordRelease(
   input: z.output<typeof inputSchema>,
-  { dynamodb, table, lock }: Clients,
+  { dynamodb, table, bucket, lock }: Clients,
 ): Promise<Output> {
   const { release, outcome, execution, failure, rollbackFailure, sizes, probes, snapshot } = input;
   // A retry finds that it has given the lock up itself.
@@ -58,7 +68,7 @@ export async function recordRelease(
         outcome: { S: outcome },
         execution: { S: execution },
         source: { S: JSON.stringify(release.source) },
-        parameters: { S: JSON.stringify(release.parameters) },
+        ...(outcome === 'RELEASED' ? { parameters: { S: await parametersToKeep(release, bucket) } } : {}),
         ...(snapshot?.sha256
           ? { snapshot: { S: keys.snapshot(release) }, snapshotSha256: { S: snapshot.sha256 } }
           : {}),
@@ -80,7 +90,8 @@ export const handler = lambdaHandler('RecordRelease', inputSchema, async (input,
   const dynamodb = new DynamoDBClient();
   const table = setting('RELEASES_TABLE');
   const lock = StackLock.ofPipeline();
-  const output = await recordRelease(input, { dynamodb, table, lock });
+  const bucket = new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET'));
+  const output = await recordRelease(input, { dynamodb, table, bucket, lock });
   metrics.addDimension('Stack', input.release.stackName);
   metrics.addMetric(input.outcome === 'RELEASED' ? 'Releases' : 'FailedReleases', MetricUnit.Count, 1);
   metrics.addMetric('ReleaseDuration', MetricUnit.Milliseconds, output.ms);

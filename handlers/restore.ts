@@ -92,10 +92,11 @@ async function isAsBefore(
   return TemplateBody === (await bucket.readText(snapshot.templateKey ?? ''));
 }
 
-/** Puts the template, parameters and tags of the snapshot back. */
+/** Puts the template, parameters and tags of the snapshot back. @param stack as it is now */
 async function redeploy(
   release: Release,
   snapshot: Snapshot,
+  stack: Stack | undefined,
   { cloudformation, bucket, roleArn, region }: Clients,
 ) {
   const set = { stackName: release.stackName, name: changeSetNames(release).restore };
@@ -108,6 +109,14 @@ async function redeploy(
       stuck(release, 'changed', error.message);
     },
   );
+  const present = new Set((stack?.Parameters ?? []).map(({ ParameterKey }) => ParameterKey));
+  const gone = snapshot.parameters.filter(({ key, value }) => value === undefined && !present.has(key));
+  if (gone.length > 0)
+    stuck(
+      release,
+      'changed',
+      `nobody knows the value any more that its NoEcho parameter ${gone.map(({ key }) => key).join(', ')} had; update the stack with that template and the value`,
+    );
   await createSet(cloudformation, {
     ...set,
     type: ChangeSetType.UPDATE,
@@ -217,7 +226,7 @@ export async function restore(
     if (step === 'continue-rollback') {
       await cloudformation.send(new ContinueUpdateRollbackCommand({ ...id, RoleARN: roleArn }));
     }
-    if (step === 'redeploy') await redeploy(release, snapshot, clients);
+    if (step === 'redeploy') await redeploy(release, snapshot, stack, clients);
     await settled();
   }
   return stuck(release, 'unsettled', `no end after ${steps.join(', ')}`);

@@ -4,6 +4,7 @@ import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
+import { shownParameters } from '../core/release/no-echo.ts';
 import { alarmNames } from '../core/release/observability.ts';
 import { keys, type Release, releaseSchema } from '../core/release/release.ts';
 import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
@@ -24,9 +25,6 @@ interface Clients {
   logs: CloudWatchLogsClient;
   bucket: ArtifactBucket;
 }
-
-/** What CloudFormation shows of a NoEcho parameter: docs.aws.amazon.com, "Parameters section structure". */
-const NO_ECHO = '****';
 
 /** Keeps what is needed to come back to the stack as it runs now. */
 export async function snapshot(
@@ -59,10 +57,7 @@ export async function snapshot(
     templateSha256: sha256(template),
     processedKey,
     capabilities: stack.Capabilities ?? [],
-    parameters: (stack.Parameters ?? []).map(({ ParameterKey: key = '', ParameterValue: value }) => ({
-      key,
-      ...(value === undefined || value === NO_ECHO ? {} : { value }),
-    })),
+    parameters: shownParameters(stack.Parameters ?? []),
     tags: (stack.Tags ?? []).map(({ Key = '', Value = '' }) => ({ Key, Value })),
     aliases: await liveAliases(resources, lambda),
     functions: await Promise.all(

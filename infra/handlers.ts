@@ -314,8 +314,8 @@ export class Handlers extends Construct {
       },
       RecordRelease: {
         file: 'record-release',
-        environment: table,
-        permissions: [onTable('GetItem', 'PutItem', 'UpdateItem', 'DeleteItem')],
+        environment: { ...bucket, ...table },
+        permissions: [...read('releases'), onTable('GetItem', 'PutItem', 'UpdateItem', 'DeleteItem')],
       },
       Restore: {
         file: 'restore',

@@ -4,6 +4,7 @@ import { TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues } from './config.ts';
 import { type ForeignBuild, foreignBuild } from './foreign.ts';
 import { isObject, resolve, resolveText, type Scope } from './intrinsics.ts';
+import { noEchoIn, withoutNames } from './no-echo.ts';
 import { parseTemplate } from './yaml.ts';
 
 export const SERVERLESS_LAYER = 'AWS::Serverless::LayerVersion';
@@ -123,6 +124,8 @@ class TemplateReader {
     private readonly file: string,
     private readonly place: Place,
     private readonly scope: Scope,
+    /** The same without the values of NoEcho parameters, for what goes into the plan. */
+    private readonly shown: Scope,
     private readonly resources: Record<string, Resource>,
     private readonly globals: Properties,
     /** Names of all parameters, those without a known value included. */
@@ -196,7 +199,7 @@ class TemplateReader {
       ? properties['Environment']['Variables']
       : undefined;
     const known = Object.entries(isObject(variables) ? variables : {}).map(
-      ([name, value]) => [name, resolveText(value, this.scope)] as const,
+      ([name, value]) => [name, resolveText(value, this.shown)] as const,
     );
     return {
       logicalId: this.place.inside + logicalId,
@@ -362,6 +365,7 @@ export function readTemplate(
     file,
     place,
     scope,
+    { ...scope, parameters: withoutNames(scope.parameters, noEchoIn(document)) },
     Resources,
     Globals.Function,
     new Set(Object.keys(Parameters)),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isObject, objectOf, resolve, resolveText, type Scope, UNKNOWN } from '../project/intrinsics.ts';
+import { noEchoIn } from '../project/no-echo.ts';
 import { sha256 } from '../sha256.ts';
 import type { LiveAlias } from './snapshot.ts';
 
@@ -63,7 +64,6 @@ export function holdParameter(alias: string): string {
 export const isHoldParameter = (name: string): boolean => name.startsWith(HOLD);
 const holdCondition = (alias: string) => `PlimsollHolds${alias}`;
 
-const isTrue = (value: unknown) => value === true || value === 'true';
 const resourcesOf = (template: Template) =>
   Object.entries(objectOf(template['Resources'])).filter(
     (entry): entry is [string, Record<string, unknown>] => isObject(entry[1]),
@@ -147,7 +147,7 @@ function scopeOf(template: Template, parameters: Readonly<Record<string, string>
     Default === undefined ? [] : [[name, String(Default)] as const],
   );
   // One release may set such a value and the next one leave it: what nobody can compare must not count.
-  const hidden = declared.flatMap(([name, { NoEcho }]) => (isTrue(NoEcho) ? [[name, ''] as const] : []));
+  const hidden = noEchoIn(template).map((name) => [name, ''] as const);
   return {
     parameters: { ...Object.fromEntries(defaults), ...parameters, ...Object.fromEntries(hidden) },
     mappings: objectOf(template['Mappings']),

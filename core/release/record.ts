@@ -28,7 +28,7 @@ export const releaseRecordSchema = z.object({
   id: z.string(),
   outcome: outcomeSchema,
   source: z.object({ bucket: z.string(), key: z.string(), versionId: z.string().optional() }),
-  /** As the start gave them; what it did not give, the stack or the template has. */
+  /** As the start gave them, without NoEcho ones; what it did not give, the stack or the template has. */
   parameters: z.record(z.string(), z.string()),
 });
 export type ReleaseRecord = z.infer<typeof releaseRecordSchema>;

@@ -1,0 +1,128 @@
+import { BatchGetBuildsCommand, CodeBuildClient, ListBuildsCommand } from '@aws-sdk/client-codebuild';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  ended,
+  get,
+  pipeline,
+  readArtifact,
+  records,
+  release,
+  s3,
+  start,
+  stateOf,
+  statesOf,
+  upload,
+} from '../support/aws.ts';
+import { aliased, BASE, type Files, projectZip } from '../support/project.ts';
+
+const STACK = 'secretive';
+const ONE = 's3cr3t-value-one';
+const TWO = 's3cr3t-value-two';
+
+const TEMPLATE = (aliased(1)['template.yaml'] ?? '')
+  .replace('Parameters:\n', 'Parameters:\n  ApiKey: { Type: String, NoEcho: true }\n')
+  .replace('GREETING: !Ref Greeting', "GREETING: !Ref Greeting, KEY: !Sub 'key:${ApiKey}'");
+
+/** Its answer's version is the end of the secret. */
+const project = (more: Files = {}) =>
+  projectZip({
+    'template.yaml': TEMPLATE,
+    'functions/hello/app.py': (BASE['functions/hello/app.py'] ?? '').replace(
+      '"version": 1',
+      '"version": os.environ["KEY"][-3:]',
+    ),
+    ...more,
+  });
+const RAISES = { 'functions/hello/smoke/you.json': '{"event": {}, "expect": {"statusCode": 418}}\n' };
+
+const live = async () => (await get(STACK, '/hello?name=you')).body;
+
+/** All that a release has left in the artifact bucket, as text. */
+async function leftInBucket(): Promise<string[]> {
+  const { Contents = [] } = await s3.send(
+    new ListObjectsV2Command({ Bucket: pipeline.ArtifactBucket, Prefix: `releases/${STACK}/` }),
+  );
+  return Promise.all(Contents.map(({ Key = '' }) => readArtifact(Key)));
+}
+
+/** What the builds of the stack's releases were given: by the name of the CodeBuild project. */
+async function givenToBuilds(): Promise<Map<string, string>> {
+  const codebuild = new CodeBuildClient();
+  const { ids = [] } = await codebuild.send(new ListBuildsCommand({ sortOrder: 'DESCENDING' }));
+  const { builds = [] } = await codebuild.send(new BatchGetBuildsCommand({ ids: ids.slice(0, 100) }));
+  return new Map(
+    builds.flatMap(({ projectName = '', environment }) => {
+      const given = JSON.stringify(environment);
+      return given.includes(`\\"${STACK}\\"`) ? [[projectName, given] as const] : [];
+    }),
+  );
+}
+
+describe('the value of a NoEcho parameter', () => {
+  beforeAll(async () => {
+    const first = await release(STACK, await project(), { parameters: { ApiKey: ONE } });
+    expect(first.status, first.message).toBe('SUCCEEDED');
+    expect(await live()).toEqual({ text: 'hello you', version: 'one' });
+  });
+
+  it('reaches the function, and neither the bucket, nor the record, nor a build that runs code of others', async () => {
+    const left = await leftInBucket();
+    expect(left.length).toBeGreaterThan(4);
+    expect(left.filter((text) => text.includes(ONE))).toEqual([]);
+    expect(JSON.stringify(await records(STACK))).not.toContain(ONE);
+    const given = await givenToBuilds();
+    expect(given.size).toBeGreaterThan(2);
+    for (const [name, text] of given) if (!name.includes('Resolve')) expect(text, name).not.toContain(ONE);
+  });
+
+  it('stays when the input leaves it out', async () => {
+    const end = await release(STACK, await project({ 'functions/hello/note.txt': 'x' }));
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect(await live()).toEqual({ text: 'hello you', version: 'one' });
+  });
+
+  it('is not ended by another one, as nobody could bring it back', async () => {
+    const before = await stateOf(STACK);
+    const arn = await start({
+      source: await upload(`uploads/${STACK}.zip`, await project()),
+      stackName: STACK,
+      parameters: { ApiKey: TWO },
+    });
+    const end = await ended(arn);
+    expect(end.error).toBe('StatefulChangeError');
+    expect(end.message).toContain('value of parameter ApiKey, which is NoEcho');
+    expect(end.message).not.toContain(TWO);
+    expect(await statesOf(arn)).not.toContain('Resolve');
+    expect(await stateOf(STACK)).toEqual(before);
+    expect(await live()).toEqual({ text: 'hello you', version: 'one' });
+  });
+
+  it('is not ended by a template without its parameter', async () => {
+    const before = await stateOf(STACK);
+    const dropped = await project({
+      'template.yaml': TEMPLATE.replace('  ApiKey: { Type: String, NoEcho: true }\n', '').replace(
+        "!Sub 'key:${ApiKey}'",
+        'none',
+      ),
+    });
+    const end = await release(STACK, dropped);
+    expect(end.error, end.message).toBe('StatefulChangeError');
+    expect(end.message).toContain('"allowDataLoss": ["ApiKey"]');
+    expect(await stateOf(STACK)).toEqual(before);
+
+    const failed = await release(STACK, await project(RAISES));
+    expect(failed.error, failed.message).toBe('SmokeTestFailedError');
+    expect(await stateOf(STACK)).toEqual(before);
+    expect(await live()).toEqual({ text: 'hello you', version: 'one' });
+  });
+
+  it('is another one where the input allows it by name', async () => {
+    const end = await release(STACK, await project(), {
+      parameters: { ApiKey: TWO },
+      allowDataLoss: ['ApiKey'],
+    });
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect((await live()) as object).toMatchObject({ text: 'hello you' });
+  });
+});
