@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
 import type { CodeLocation, Deployment } from '../core/release/deployable.ts';
 import { type Held, holdParameter, isHoldParameter } from '../core/release/hold.ts';
-import { refuseLostValues } from '../core/release/no-echo.ts';
+import { comparable, refuseLostValues, withSetters } from '../core/release/no-echo.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
@@ -68,7 +68,7 @@ async function deploymentOf(
 
 const declaredIn = (template: Template) => Object.keys((template['Parameters'] ?? {}) as object);
 
-/** Values that the parameters will have, as far as they are known: NoEcho ones are not. */
+/** Values that the parameters will have, as far as they are known. */
 function knownParameters(release: Release, stack: Stack | undefined): Record<string, string> {
   const before = (stack?.Parameters ?? []).flatMap(({ ParameterKey, ParameterValue }) =>
     ParameterKey && ParameterValue !== undefined && !isHoldParameter(ParameterKey)
@@ -89,7 +89,7 @@ function parametersOf(
   const kept = (stack?.Parameters ?? []).flatMap(({ ParameterKey }) =>
     ParameterKey &&
     declared.includes(ParameterKey) &&
-    !(ParameterKey in release.parameters) &&
+    !Object.hasOwn(release.parameters, ParameterKey) &&
     !isHoldParameter(ParameterKey)
       ? [{ ParameterKey, UsePreviousValue: true }]
       : [],
@@ -118,7 +118,8 @@ export async function createChangeSet(
   await lock.refuseStopped(release, input.execution);
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
-  const planned = await bucket.readJson(keys.template(release), templateSchema);
+  const before = await templateBefore(snapshot, bucket, 'expanded');
+  const planned = withSetters(await bucket.readJson(keys.template(release), templateSchema), before, release);
   refuseDropped(planned, snapshot, release);
   const templates = new ReleaseTemplates(
     bucket,
@@ -129,8 +130,8 @@ export async function createChangeSet(
   );
   const { template, held } = await templates.fill({
     template: planned,
-    before: await templateBefore(snapshot, bucket, 'expanded'),
-    parameters: knownParameters(release, stack),
+    before,
+    parameters: comparable(planned, knownParameters(release, stack)),
     inside: '',
   });
   const templateKey = settle ? keys.deployable(release) : keys.held(release);

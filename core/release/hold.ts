@@ -146,10 +146,10 @@ function scopeOf(template: Template, parameters: Readonly<Record<string, string>
   const defaults = declared.flatMap(([name, { Default }]) =>
     Default === undefined ? [] : [[name, String(Default)] as const],
   );
-  // One release may set such a value and the next one leave it: what nobody can compare must not count.
+  // The stack may have another value than the default, which nobody sees.
   const hidden = noEchoIn(template).map((name) => [name, ''] as const);
   return {
-    parameters: { ...Object.fromEntries(defaults), ...parameters, ...Object.fromEntries(hidden) },
+    parameters: { ...Object.fromEntries(defaults), ...Object.fromEntries(hidden), ...parameters },
     mappings: objectOf(template['Mappings']),
     conditions: objectOf(template['Conditions']),
   };
@@ -205,8 +205,8 @@ export function givenValues(
 /**
  * The template with versions named by what they are, and a parameter that holds each alias.
  * @param template expanded, with code and layers in it
- * @param parameters the values that CloudFormation will use, as far as they are known. NoEcho values are not: a change of one
- *   alone publishes no version, as under SAM's own rule.
+ * @param parameters the values that CloudFormation will use, as far as they are known; `comparable` ones, so that a name
+ *   never follows from a secret
  */
 export function holdable(template: Template, parameters: Readonly<Record<string, string>>): Template {
   const aliases = aliasesOf(template);

@@ -26,7 +26,10 @@ export const startSchema = z.strictObject({
   rollback: z.boolean().default(true),
   /** One run a key. @default the object's version */
   idempotencyKey: z.string().min(1).max(200).optional(),
-  /** Logical ids of resources with data that this release may delete or replace; of nested stacks STACK.RESOURCE. @default none */
+  /**
+   * Logical ids of resources with data that this release may delete or replace, of nested stacks STACK.RESOURCE, and names of
+   * NoEcho parameters that it may set anew or drop. @default none
+   */
   allowDataLoss: z
     .array(z.string().regex(/^[A-Za-z0-9]{1,255}(\.[A-Za-z0-9]{1,255}){0,5}$/))
     .max(100)
@@ -44,7 +47,7 @@ export const releaseSchema = z.object({
   source: sourceSchema.extend({ versionId: z.string().optional() }),
   parameters: z.record(z.string(), z.string()),
   rollback: z.boolean(),
-  /** Logical ids of resources with data that it may delete or replace. */
+  /** What holds data, or a value that nobody sees, and may be deleted or replaced by it. */
   allowDataLoss: z.array(z.string()).default([]),
   startedAt: z.iso.datetime(),
 });

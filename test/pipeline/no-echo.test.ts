@@ -123,6 +123,39 @@ describe('the value of a NoEcho parameter', () => {
       allowDataLoss: ['ApiKey'],
     });
     expect(end.status, end.message).toBe('SUCCEEDED');
-    expect((await live()) as object).toMatchObject({ text: 'hello you' });
+    expect(await live()).toEqual({ text: 'hello you', version: 'two' });
+    const next = await release(STACK, await project({ 'functions/hello/note.txt': 'y' }));
+    expect(next.status, next.message).toBe('SUCCEEDED');
+    const same = await release(STACK, await project({ 'functions/hello/note.txt': 'y' }));
+    expect(same.status, same.message).toBe('SUCCEEDED');
+    expect(await statesOf(same.arn)).not.toContain('ShiftTraffic');
+    expect(await live()).toEqual({ text: 'hello you', version: 'two' });
+  });
+
+  it('is still answered with by the version before when a release with another one fails', async () => {
+    const end = await release(STACK, await project(RAISES), {
+      parameters: { ApiKey: ONE },
+      allowDataLoss: ['ApiKey'],
+    });
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(await live()).toEqual({ text: 'hello you', version: 'two' });
+    const left = await leftInBucket();
+    expect(left.filter((text) => text.includes(ONE) || text.includes(TWO))).toEqual([]);
+  });
+
+  it('leaves a stack that says what is missing where a release without its parameter fails', async () => {
+    const dropped = await project({
+      ...RAISES,
+      'template.yaml': TEMPLATE.replace('  ApiKey: { Type: String, NoEcho: true }\n', '').replace(
+        "!Sub 'key:${ApiKey}'",
+        'none',
+      ),
+    });
+    const end = await release(STACK, dropped, { allowDataLoss: ['ApiKey'] });
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(await records(STACK)).toContainEqual(expect.objectContaining({ outcome: 'ROLLBACK_FAILED' }));
+    expect(await live()).toEqual({ text: 'hello you', version: 'two' });
+    const next = await release(STACK, await project());
+    expect(next.message).toContain('nobody knows the value any more that its NoEcho parameter ApiKey had');
   });
 });

@@ -11,6 +11,7 @@ import {
   withHoldsOf,
   withVersionsOf,
 } from '../../../core/release/hold.ts';
+import { comparable, withSetters } from '../../../core/release/no-echo.ts';
 
 type Json = Record<string, unknown>;
 type Shape = Json & {
@@ -80,13 +81,18 @@ describe('the name of a version', () => {
     expect(versionIn(expanded(properties, parameters), values)).toBe(base);
   });
 
-  it('does not follow from a NoEcho value: one release sets it, the next one leaves it, and Lambda has no new version', () => {
+  it('follows from who has set a NoEcho value, not from the value: the next release, which leaves it, has no new one', () => {
     const template = expanded(
       { Environment: { Variables: { KEY: { Ref: 'Key' } } } },
       { Key: { Type: 'String', NoEcho: true } },
     );
-    expect(versionIn(template, { Key: 'secret' })).toBe(versionIn(template, { Key: '****' }));
-    expect(JSON.stringify(holdable(template, { Key: 'secret' }))).not.toContain('secret');
+    const first = withSetters(template, {}, { id: '1', parameters: { Key: 'secret' } });
+    const next = withSetters(template, first, { id: '2', parameters: {} });
+    const nameOf = (one: Json, value: string) => versionIn(one, comparable(one, { Key: value }));
+    expect(nameOf(next, '****')).toBe(nameOf(first, 'secret'));
+    expect(JSON.stringify(first)).not.toContain('secret');
+    const other = withSetters(template, next, { id: '3', parameters: { Key: 'other' } });
+    expect(nameOf(other, 'other')).not.toBe(nameOf(next, '****'));
   });
 });
 
@@ -207,6 +213,19 @@ describe('an alias in a nested stack', () => {
     expect(heldAliases(template, {}, live, 'Data.')).toMatchObject([
       { alias: 'Data.FnAliaslive', function: 'Data.Fn', from: '3', functionName: 'f' },
     ]);
+  });
+
+  it('gets a new version where another release has set the NoEcho value that it is given, not with another default', () => {
+    const variables = { Environment: { Variables: { KEY: { Ref: 'Key' } } } };
+    const inner = (Default?: string) =>
+      expanded(variables, { Key: { Type: 'String', NoEcho: true, Default } });
+    const outer = { ...nesting({ Key: { Ref: 'Key' } }), Parameters: { Key: { NoEcho: true } } };
+    const version = (id: string) => {
+      const noted = withSetters(outer, {}, { id, parameters: { Key: 'secret' } });
+      return versionIn(inner(), givenValues(noted, comparable(noted, { Key: 'secret' }), 'Data'));
+    };
+    expect(version('1')).not.toBe(version('2'));
+    expect(versionIn(inner('a'))).toBe(versionIn(inner('b')));
   });
 
   it('gets a new version where another value is given, known or not', () => {
