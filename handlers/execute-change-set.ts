@@ -45,7 +45,7 @@ export async function executeChangeSet(
       const lost = endangered(changes, protect, release.allowDataLoss);
       if (lost.length > 0)
         throw new StatefulChangeError(
-          `the release would ${lost.join(', ')}, and what is in there would be gone; nothing was changed. Keep it (DeletionPolicy and UpdateReplacePolicy: Retain in template.yaml), or allow it by name in the input: "allowDataLoss": [LOGICAL_ID]`,
+          `the release would ${lost.join(', ')}, and what is in there would be gone; nothing was changed. Keep it (DeletionPolicy and UpdateReplacePolicy: Retain in template.yaml), or allow it by name in the input: "allowDataLoss": [LOGICAL_ID] (plimsoll deploy or rollback --allow-data-loss LOGICAL_ID)`,
         );
     },
   );

@@ -103,9 +103,9 @@ async function claim({ dynamodb, table }: Clients, key: string, executionArn: st
 function explainLock({ owner, release, stuck }: Lock, decision: LockDecision): string {
   const who = `release ${release.id} of stack ${release.stackName} (${executionLink(owner)})`;
   if (decision === 'held')
-    return `${who} is running; wait until it is done, or start with "whenLocked": "wait"`;
+    return `${who} is running; wait until it is done, or start with "whenLocked": "wait" (plimsoll deploy --when-locked wait)`;
   if (decision === 'stuck')
-    return `${who} could not be brought back: ${stuck}. Mend the stack, then start with "unlock": true`;
+    return `${who} could not be brought back: ${stuck}. Mend the stack, then start with "unlock": true (plimsoll deploy --unlock)`;
   return `${who} was stopped before it ended; the state machine Rollback brings the stack back. If it does not run, start it with {"stackName": "${release.stackName}"}, then start again`;
 }
 

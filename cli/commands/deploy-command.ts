@@ -1,6 +1,7 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { PipelineClient } from '../pipeline-client.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
+import { allowDataLoss } from './options.ts';
 
 interface Options extends DeployOptions {
   local: boolean;
@@ -50,6 +51,17 @@ export function deployCommand(): Command {
     )
     .option('--enable-rollback', 'go back to the running release on any failure (the default)')
     .option('--no-rollback', 'leave a failed release as it is, for a look at it')
+    .addOption(allowDataLoss())
+    .addOption(
+      new Option('--when-locked <what>', 'while another release of the stack runs')
+        .choices(['refuse', 'wait'])
+        .default('refuse'),
+    )
+    .option(
+      '--unlock',
+      'start though a release before could not be brought back: after you have mended the stack',
+      false,
+    )
     .option('--pipeline <stack>', 'name of the stack of the pipeline', 'Plimsoll')
     .option('--local', 'run the whole pipeline on this machine, on an embedded AWS', false)
     .option('--keep', 'with --local: leave the embedded AWS running until Ctrl-C', false)

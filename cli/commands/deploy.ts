@@ -10,7 +10,7 @@ import { loadProject } from '../../core/project/project.ts';
 import { buildPlanSchema } from '../../core/release/build-plan.ts';
 import { probeSchema } from '../../core/release/probe.ts';
 import { failureMessage } from '../../core/release/record.ts';
-import { keys, releaseSchema, stackNameSchema } from '../../core/release/release.ts';
+import { keys, releaseSchema, type Start, stackNameSchema } from '../../core/release/release.ts';
 import { type SizeReport, sizeReportSchema } from '../../core/size/report.ts';
 import { Follower } from '../follow/follower.ts';
 import { releaseTasks, rollbackTasks } from '../follow/tasks.ts';
@@ -27,6 +27,9 @@ export interface DeployOptions {
   bedrockModel?: string;
   parameter: Record<string, string>;
   rollback: boolean;
+  allowDataLoss: string[];
+  whenLocked: Start['whenLocked'];
+  unlock: boolean;
   pipeline: string;
   json: boolean;
 }
@@ -153,7 +156,8 @@ export async function followRelease(
       JSON.stringify({
         status: end.status,
         executionArn,
-        release: output.release,
+        // There may be secrets among the values of its parameters, and what is printed is kept in many a log.
+        release: { ...output.release, parameters: undefined },
         outputs: urls,
         sizes: report,
         probes: output.probes,
@@ -189,7 +193,9 @@ export async function deploy(options: DeployOptions, place: Place): Promise<numb
   try {
     const zip = await packProject(root, workdir);
     const source = await client.upload(stackName, zip.path);
-    const executionArn = await client.start({ source, stackName, parameters, rollback: options.rollback });
+    const { rollback, allowDataLoss, whenLocked, unlock } = options;
+    const how = { rollback, allowDataLoss, whenLocked, unlock };
+    const executionArn = await client.start({ source, stackName, parameters, ...how });
     say(
       json,
       `${bold(stackName)}: ${(zip.bytes / 1000).toFixed(0)} kB uploaded, execution ${executionArn}\n`,

@@ -7,11 +7,13 @@ import { failureMessage, type ReleaseRecord } from '../../core/release/record.ts
 import { PipelineClient } from '../pipeline-client.ts';
 import { dim, green, red } from '../show/table.ts';
 import { followRelease, stackNameOf } from './deploy.ts';
+import { allowDataLoss } from './options.ts';
 
 interface Options {
   project: string;
   stackName?: string;
   to?: string;
+  allowDataLoss: string[];
   region?: string;
   pipeline: string;
   json: boolean;
@@ -62,13 +64,15 @@ async function rollback(options: Options): Promise<number> {
   const stackName = stackNameOf(options.stackName, config.stackName);
   const client = await PipelineClient.find(options.pipeline);
   if (await client.isLocked(stackName)) return finishStopped(client, stackName, json);
-  const { from, target } = targetOf(await client.releases(stackName), to);
+  const records = await client.releases(stackName);
+  const { from, target } = targetOf(records, to);
   const executionArn = await client.start({
     source: target.source,
     stackName,
     parameters: target.parameters,
-    // Pressed twice, it is done once.
-    idempotencyKey: `rollback-from-${from.id}-to-${target.id}`,
+    allowDataLoss: options.allowDataLoss,
+    // Pressed twice, it is done once; after one that failed, and so has a record, it is done again.
+    idempotencyKey: `rollback-after-${records.at(-1)?.id}-to-${target.id}`,
   });
   if (!json) console.log(`${stackName}: from ${from.id} back to ${target.id}, execution ${executionArn}\n`);
   const get = config.smoke.endpoints[0]?.get;
@@ -84,6 +88,7 @@ export function rollbackCommand(): Command {
       '--to <release>',
       'id of the release to go back to (default: the last good one before the one that runs)',
     )
+    .addOption(allowDataLoss())
     .option('--project <folder>', 'folder of the SAM project', '.')
     .option('--stack-name <name>', 'stack to bring back (default: stackName of plimsoll.yaml)')
     .option('--region <region>', 'region of the pipeline (default: the one of the AWS configuration)')

@@ -39,7 +39,7 @@ export function refuseLostValues(
   );
   if (lost.length === 0) return;
   throw new StatefulChangeError(
-    `the release would end the value of parameter ${lost.join(', ')}, which is NoEcho: CloudFormation shows it to nobody, so that no rollback could bring it back; nothing was changed. Leave the parameter as it is (not in the input, still in template.yaml: the stack keeps its value), read the secret by a dynamic reference ({{resolve:secretsmanager:…}}), or allow it by name in the input: "allowDataLoss": [${lost.map((name) => `"${name}"`).join(', ')}]`,
+    `the release would end the value of parameter ${lost.join(', ')}, which is NoEcho: CloudFormation shows it to nobody, so that no rollback could bring it back; nothing was changed. Leave the parameter as it is (not in the input, still in template.yaml: the stack keeps its value), read the secret by a dynamic reference ({{resolve:secretsmanager:…}}), or allow it by name in the input: "allowDataLoss": [${lost.map((name) => `"${name}"`).join(', ')}] (plimsoll deploy or rollback --allow-data-loss ${lost[0]})`,
   );
 }
 

@@ -14,6 +14,9 @@ const sourceSchema = z.object({
   versionId: z.string().max(1024).optional(),
 });
 
+/** Logical id of a resource, or a parameter's name; of a nested stack behind that stack's own and a dot. */
+export const logicalPathSchema = z.string().regex(/^[A-Za-z0-9]{1,255}(\.[A-Za-z0-9]{1,255}){0,5}$/);
+
 /** What a person writes in the console, the command line sends, and the upload's event is turned into. */
 export const startSchema = z.strictObject({
   /** The zip of the project. */
@@ -30,10 +33,7 @@ export const startSchema = z.strictObject({
    * Logical ids of resources with data that this release may delete or replace, of nested stacks STACK.RESOURCE, and names of
    * NoEcho parameters that it may set anew or drop. @default none
    */
-  allowDataLoss: z
-    .array(z.string().regex(/^[A-Za-z0-9]{1,255}(\.[A-Za-z0-9]{1,255}){0,5}$/))
-    .max(100)
-    .default([]),
+  allowDataLoss: z.array(logicalPathSchema).max(100).default([]),
   /** What to do while another execution releases the stack. @default refuse */
   whenLocked: z.enum(['refuse', 'wait']).default('refuse'),
   /** Starts though a release before could not be brought back: only after the stack has been mended. @default false */

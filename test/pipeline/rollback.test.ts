@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { get, lockOwner, markStuck, pipeline, records } from '../support/aws.ts';
+import { get, lockOwner, markStuck, pipeline, records, resourcesOf, stateOf } from '../support/aws.ts';
 import { plimsoll } from '../support/command.ts';
 import { BASE, changed, writeProject } from '../support/project.ts';
 
@@ -46,6 +46,42 @@ describe('plimsoll rollback', () => {
     expect(unknown.stderr).toContain(second);
   });
 
+  it('goes back over a resource with data where it is allowed by name, and again after it was refused', async () => {
+    const template = BASE['template.yaml'] ?? '';
+    const table = `  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]
+      KeySchema: [{ AttributeName: id, KeyType: HASH }]
+`;
+    await writeFile(join(project, 'template.yaml'), template + table);
+    expect((await command('deploy')).code).toBe(0);
+    const before = await stateOf(STACK);
+
+    for (const _twice of [1, 2]) {
+      const refused = await command('rollback');
+      expect(refused.code).toBe(1);
+      expect(JSON.parse(refused.stdout)).toMatchObject({
+        error: 'StatefulChangeError',
+        message: expect.stringContaining('delete Orders (AWS::DynamoDB::Table)'),
+      });
+      expect(await stateOf(STACK)).toEqual(before);
+    }
+    const wrong = await command('rollback', '--allow-data-loss', 'Orders;');
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('write a logical id of template.yaml');
+    const back = await command('rollback', '--allow-data-loss', 'Orders');
+    expect(back.code, back.stdout).toBe(0);
+    expect((await resourcesOf(STACK)).map(({ logicalId }) => logicalId)).not.toContain('Orders');
+
+    await writeFile(join(project, 'template.yaml'), template + table);
+    expect((await command('deploy')).code).toBe(0);
+    await writeFile(join(project, 'template.yaml'), template);
+    expect((await command('deploy')).code).toBe(1);
+    expect((await command('deploy', '--allow-data-loss', 'Orders')).code).toBe(0);
+  });
+
   it('ends what a stopped release has left, where the rule has not', async () => {
     const release = {
       id: '20260101t000000000z-00000000',
@@ -55,16 +91,28 @@ describe('plimsoll rollback', () => {
       rollback: true,
       startedAt: '2026-01-01T00:00:00.000Z',
     };
-    await markStuck(STACK, {
+    const lock = {
       owner: `${pipeline.DeployMachine.replace(':stateMachine:', ':execution:')}:gone`,
       releaseId: release.id,
       release: JSON.stringify(release),
       claim: 'other',
-    });
+    };
+    await markStuck(STACK, lock);
     const ended = await command('rollback');
     expect(ended.code, ended.stderr).toBe(0);
     expect(await lockOwner(STACK)).toBeUndefined();
     expect(await version()).toMatchObject({ version: 2 });
     expect((await records(STACK))[0]).toMatchObject({ outcome: 'ROLLED_BACK', error: 'ReleaseStopped' });
+
+    await markStuck(STACK, { ...lock, stuck: 'resource Table could not be deleted' });
+    const refused = await command('deploy');
+    expect(refused.code).not.toBe(0);
+    expect(JSON.parse(refused.stdout)).toMatchObject({
+      error: 'StackLockedError',
+      message: expect.stringContaining('resource Table could not be deleted. Mend the stack'),
+    });
+    const mended = await command('deploy', '--unlock');
+    expect(mended.code, mended.stdout).toBe(0);
+    expect(await lockOwner(STACK)).toBeUndefined();
   });
 });
