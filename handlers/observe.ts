@@ -3,7 +3,6 @@ import { CloudWatchClient, PutDashboardCommand, PutMetricAlarmCommand } from '@a
 import {
   CloudWatchLogsClient,
   CreateLogGroupCommand,
-  DescribeLogGroupsCommand,
   PutRetentionPolicyCommand,
   ResourceAlreadyExistsException,
 } from '@aws-sdk/client-cloudwatch-logs';
@@ -15,25 +14,31 @@ import {
   type DeployedFunction,
   dashboardBody,
   dashboardName,
+  mayLimit,
+  RETENTION_DAYS,
 } from '../core/release/observability.ts';
 import { releaseSchema } from '../core/release/release.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { logGroupOf } from './lib/log-groups.ts';
 import { allStackResources } from './lib/stack.ts';
+import { StackLock } from './lib/stack-lock.ts';
 
-const inputSchema = z.object({ release: releaseSchema });
+const inputSchema = z.object({
+  release: releaseSchema,
+  /** ARN of the execution that releases the stack, or brings it back. */
+  execution: z.string(),
+});
 
 interface Clients {
   cloudformation: CloudFormationClient;
   lambda: LambdaClient;
   cloudwatch: CloudWatchClient;
   logs: CloudWatchLogsClient;
+  lock: StackLock;
   topicArn: string;
   region: string;
 }
-
-/** Logs of a function that nobody gave a retention are kept so long, in days. */
-const RETENTION_DAYS = 30;
 
 async function putAlarm({ cloudwatch, topicArn }: Clients, alarm: Alarm): Promise<void> {
   await cloudwatch.send(
@@ -54,17 +59,14 @@ async function putAlarm({ cloudwatch, topicArn }: Clients, alarm: Alarm): Promis
   );
 }
 
-/** Sets a retention where there is none: one that the user chose stays. */
+/** Sets a retention where there is none and no log would be gone by it: one that the user chose stays. */
 async function limitLogs(logs: CloudWatchLogsClient, functionName: string): Promise<void> {
   const logGroupName = `/aws/lambda/${functionName}`;
   await logs.send(new CreateLogGroupCommand({ logGroupName })).catch((error: unknown) => {
     if (!(error instanceof ResourceAlreadyExistsException)) throw error;
   });
-  const { logGroups = [] } = await logs.send(
-    new DescribeLogGroupsCommand({ logGroupNamePrefix: logGroupName }),
-  );
-  const group = logGroups.find((one) => one.logGroupName === logGroupName);
-  if (group?.retentionInDays !== undefined) return;
+  const group = await logGroupOf(logs, functionName);
+  if (!group || !mayLimit(group, Date.now())) return;
   await logs.send(new PutRetentionPolicyCommand({ logGroupName, retentionInDays: RETENTION_DAYS }));
 }
 
@@ -76,11 +78,15 @@ async function describe(
   return { logicalId, name, timeoutMs: Timeout * 1000 };
 }
 
-/** Gives the stack's functions their alarms, a dashboard and a limit to their logs. Each call overwrites the last. */
+/**
+ * Gives the stack's functions their alarms, a dashboard and a limit to their logs. Each call overwrites the last.
+ * @throws StackLockedError where the release was stopped meanwhile, and is another execution's to bring back
+ */
 export async function observe(
-  { release }: z.output<typeof inputSchema>,
+  { release, execution }: z.output<typeof inputSchema>,
   clients: Clients,
 ): Promise<{ alarms: string[]; dashboard: string }> {
+  await clients.lock.refuseStopped(release, execution);
   const resources = await allStackResources(clients.cloudformation, release.stackName);
   const functions = await Promise.all(
     [...functionsOf(resources)].map((entry) => describe(clients.lambda, entry)),
@@ -100,6 +106,7 @@ export const handler = lambdaHandler('Observe', inputSchema, (input) =>
     lambda: new LambdaClient(),
     cloudwatch: new CloudWatchClient(),
     logs: new CloudWatchLogsClient(),
+    lock: StackLock.ofPipeline(),
     topicArn: setting('TOPIC_ARN'),
     region: setting('AWS_REGION'),
   }),

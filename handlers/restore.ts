@@ -6,12 +6,8 @@ import {
   GetTemplateCommand,
   type Stack,
 } from '@aws-sdk/client-cloudformation';
-import {
-  CloudWatchClient,
-  DashboardNotFoundError,
-  DeleteAlarmsCommand,
-  DeleteDashboardsCommand,
-} from '@aws-sdk/client-cloudwatch';
+import { CloudWatchClient, DeleteAlarmsCommand, DeleteDashboardsCommand } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchLogsClient, DeleteRetentionPolicyCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -19,16 +15,17 @@ import { z } from 'zod';
 import { ArtifactChangedError, RollbackFailedError } from '../core/errors.ts';
 import { parseTemplate } from '../core/project/yaml.ts';
 import { buildPlanSchema } from '../core/release/build-plan.ts';
-import { alarmNames, dashboardName } from '../core/release/observability.ts';
+import { alarmNames, dashboardName, RETENTION_DAYS } from '../core/release/observability.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { isBusy, restoreStep, type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { releaseKey } from '../core/release/table.ts';
 import { sha256 } from '../core/sha256.ts';
-import { existingAlarms, inParts } from './lib/alarms.ts';
+import { existingAlarms, inParts, isNoDashboard } from './lib/alarms.ts';
 import { restoreAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet, dropSets, executeSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { logGroupOf } from './lib/log-groups.ts';
 import { refuseChangedNested } from './lib/nested-templates.ts';
 import { type Patience, poll } from './lib/poll.ts';
 import { describeStack, failureReasons, stackNow } from './lib/stack.ts';
@@ -43,6 +40,7 @@ interface Clients {
   cloudformation: CloudFormationClient;
   cloudwatch: CloudWatchClient;
   lambda: LambdaClient;
+  logs: CloudWatchLogsClient;
   bucket: ArtifactBucket;
   dynamodb: DynamoDBClient;
   table: string;
@@ -134,9 +132,9 @@ async function redeploy(
   await executeSet(cloudformation, set);
 }
 
-/** Alarms that were not there before, and the dashboard of a stack that is gone. */
+/** Alarms, the dashboard and limits to logs that were not there before. */
 async function dropObservers(release: Release, snapshot: Snapshot, clients: Clients): Promise<void> {
-  const { cloudwatch, bucket } = clients;
+  const { cloudwatch, bucket, logs } = clients;
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const names = alarmNames(
     release.stackName,
@@ -144,10 +142,15 @@ async function dropObservers(release: Release, snapshot: Snapshot, clients: Clie
   ).filter((name) => !snapshot.alarms.includes(name));
   for (const AlarmNames of inParts(await existingAlarms(cloudwatch, names)))
     await cloudwatch.send(new DeleteAlarmsCommand({ AlarmNames }));
-  if (snapshot.existed) return;
+  for (const { name, retentionDays } of snapshot.functions) {
+    const group = retentionDays === undefined ? await logGroupOf(logs, name) : undefined;
+    if (group?.retentionInDays === RETENTION_DAYS)
+      await logs.send(new DeleteRetentionPolicyCommand({ logGroupName: group.logGroupName }));
+  }
+  if (snapshot.dashboard) return;
   const dashboard = { DashboardNames: [dashboardName(release.stackName)] };
   await cloudwatch.send(new DeleteDashboardsCommand(dashboard)).catch((error: unknown) => {
-    if (!(error instanceof DashboardNotFoundError)) throw error;
+    if (!isNoDashboard(error)) throw error;
   });
 }
 
@@ -207,10 +210,12 @@ export async function restore(
         : step === 'nothing';
     if (done) {
       if (snapshot) await dropObservers(release, snapshot, clients);
+      // Where CloudFormation, or this handler before a retry, has gone back, there is as much to prove.
+      const touched = steps.length > 0 || stackNow(stack)?.changedAt !== snapshot?.changedAt;
       return {
         steps,
         status,
-        previous: steps.length > 0 && snapshot ? await previousOf(release, snapshot, clients) : null,
+        previous: touched && snapshot ? await previousOf(release, snapshot, clients) : null,
         since: new Date().toISOString(),
       };
     }
@@ -237,6 +242,7 @@ export const handler = lambdaHandler('Restore', inputSchema, (input) =>
     cloudformation: new CloudFormationClient(),
     cloudwatch: new CloudWatchClient(),
     lambda: new LambdaClient(),
+    logs: new CloudWatchLogsClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
     dynamodb: new DynamoDBClient(),
     table: setting('RELEASES_TABLE'),

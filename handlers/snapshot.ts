@@ -1,19 +1,20 @@
 import { CloudFormationClient, GetTemplateCommand, type TemplateStage } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
-import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { shownParameters } from '../core/release/no-echo.ts';
-import { alarmNames } from '../core/release/observability.ts';
+import { alarmNames, dashboardName } from '../core/release/observability.ts';
 import { keys, type Release, releaseSchema } from '../core/release/release.ts';
 import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
 import { sha256 } from '../core/sha256.ts';
-import { existingAlarms } from './lib/alarms.ts';
+import { existingAlarms, hasDashboard } from './lib/alarms.ts';
 import { liveAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { logGroupOf } from './lib/log-groups.ts';
 import { allStackResources, describeStack, stackNow } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
@@ -63,6 +64,7 @@ export async function snapshot(
     functions: await Promise.all(
       [...functions].map(([logicalId, name]) => liveFunction(logicalId, name, clients)),
     ),
+    dashboard: await hasDashboard(clients.cloudwatch, dashboardName(release.stackName)),
     alarms: await existingAlarms(clients.cloudwatch, alarmNames(release.stackName, [...functions.keys()])),
   });
 }
@@ -84,12 +86,7 @@ async function liveFunction(
   { lambda, logs }: Clients,
 ): Promise<Snapshot['functions'][number]> {
   const { Layers = [] } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }));
-  const { logGroups = [] } = await logs.send(
-    new DescribeLogGroupsCommand({ logGroupNamePrefix: `/aws/lambda/${name}` }),
-  );
-  const retentionDays = logGroups.find(
-    ({ logGroupName }) => logGroupName === `/aws/lambda/${name}`,
-  )?.retentionInDays;
+  const retentionDays = (await logGroupOf(logs, name))?.retentionInDays;
   return {
     logicalId,
     name,

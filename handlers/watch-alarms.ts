@@ -38,6 +38,8 @@ export async function watchAlarms(
     held.map((one) => one.function),
   );
   const names = [...new Set([...own, ...traffic.alarms])];
+  // The time of an alarm may be told in whole seconds: within the second in doubt it counts.
+  const from = Math.floor(Date.parse(since) / 1000) * 1000;
   const red: string[] = [];
   for (const AlarmNames of inParts(names)) {
     const query = { AlarmNames, StateValue: StateValue.ALARM };
@@ -49,7 +51,7 @@ export async function watchAlarms(
         ...MetricAlarms,
         ...CompositeAlarms,
       ])
-        if ((StateUpdatedTimestamp ?? new Date()) >= new Date(since))
+        if ((StateUpdatedTimestamp ?? new Date()).getTime() >= from)
           red.push(`${AlarmName}: ${StateReason ?? 'no reason given'}`);
   }
   if (red.length > 0)

@@ -111,6 +111,11 @@ export class Handlers extends Construct {
       resources: [own('cloudwatch', 'alarm:*')],
       wildcard: ANY_STACK,
     };
+    const onDashboards = (action: string): Permission => ({
+      actions: [`cloudwatch:${action}`],
+      resources: [`arn:${Aws.PARTITION}:cloudwatch::${Aws.ACCOUNT_ID}:dashboard/plimsoll-*`],
+      wildcard: ANY_STACK,
+    });
     const describeLogGroups: Permission = {
       actions: ['logs:DescribeLogGroups'],
       resources: [own('logs', 'log-group:*')],
@@ -163,6 +168,7 @@ export class Handlers extends Construct {
           onStacks('DescribeStacks', 'GetTemplate', 'ListStackResources'),
           onFunctions('GetAlias', 'GetFunctionConfiguration'),
           describeAlarms,
+          onDashboards('GetDashboard'),
           describeLogGroups,
           write,
         ],
@@ -290,9 +296,10 @@ export class Handlers extends Construct {
       },
       Observe: {
         file: 'observe',
-        environment: { TOPIC_ARN: topic.topicArn },
+        environment: { ...table, TOPIC_ARN: topic.topicArn },
         timeout: Duration.minutes(2),
         permissions: [
+          onTable('GetItem'),
           onStacks('ListStackResources'),
           onFunctions('GetFunctionConfiguration'),
           {
@@ -300,11 +307,7 @@ export class Handlers extends Construct {
             resources: [own('cloudwatch', 'alarm:*')],
             wildcard: ANY_STACK,
           },
-          {
-            actions: ['cloudwatch:PutDashboard'],
-            resources: [`arn:${Aws.PARTITION}:cloudwatch::${Aws.ACCOUNT_ID}:dashboard/plimsoll-*`],
-            wildcard: ANY_STACK,
-          },
+          onDashboards('PutDashboard'),
           {
             actions: ['logs:CreateLogGroup', 'logs:DescribeLogGroups', 'logs:PutRetentionPolicy'],
             resources: [own('logs', 'log-group:*')],
@@ -343,10 +346,11 @@ export class Handlers extends Construct {
             resources: [own('cloudwatch', 'alarm:*')],
             wildcard: ANY_STACK,
           },
+          onDashboards('DeleteDashboards'),
           {
-            actions: ['cloudwatch:DeleteDashboards'],
-            resources: [`arn:${Aws.PARTITION}:cloudwatch::${Aws.ACCOUNT_ID}:dashboard/plimsoll-*`],
-            wildcard: ANY_STACK,
+            actions: ['logs:DescribeLogGroups', 'logs:DeleteRetentionPolicy'],
+            resources: [own('logs', 'log-group:*')],
+            wildcard: 'DescribeLogGroups takes no narrower resource.',
           },
         ],
       },

@@ -14,7 +14,7 @@ export interface RollbackMachineProps {
 }
 
 /** States of the rollback machine that are handlers. */
-const STATES = ['TakeLock', 'Restore', 'SmokeTest', 'RecordRelease'];
+const STATES = ['TakeLock', 'Restore', 'SmokeTest', 'Observe', 'RecordRelease'];
 
 /** Brings back what an execution has left that was stopped or ran out of time: no Catch runs then. */
 export class RollbackMachine extends Construct {

@@ -108,6 +108,7 @@ export function releaseTasks(follower: Follower): ListrTask[] {
 const AFTERWARDS = [
   ['Restore', 'Roll back'],
   ['SmokeTestRestored', 'Smoke tests of what is back'],
+  ['ObserveRestored', 'Alarms and dashboard of what is back'],
 ] as const;
 
 /** What happens after a failure. */

@@ -23,6 +23,23 @@ export interface Alarm {
 /** A run that takes more of its time limit than this is about to fail. */
 const NEAR_TIMEOUT = 0.8;
 
+/** Logs of a function that nobody gave a retention are kept so long, in days. */
+export const RETENTION_DAYS = 30;
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Whether a log group may get a retention: where nobody has chosen one, and none of its logs is so old that it would be gone.
+ * @param creationTime in ms since 1970 @param now likewise
+ */
+export const mayLimit = (
+  {
+    retentionInDays,
+    creationTime,
+  }: { retentionInDays?: number | undefined; creationTime?: number | undefined },
+  now: number,
+): boolean =>
+  retentionInDays === undefined && creationTime !== undefined && now - creationTime < RETENTION_DAYS * DAY_MS;
+
 const alarmPrefix = (stackName: string): string => `${stackName}-`;
 export const dashboardName = (stackName: string): string => `plimsoll-${stackName}`;
 

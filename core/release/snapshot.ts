@@ -39,6 +39,8 @@ export const snapshotSchema = z.object({
   tags: z.array(z.object({ Key: z.string(), Value: z.string() })).default([]),
   aliases: z.array(liveAliasSchema).default([]),
   functions: z.array(liveFunctionSchema).default([]),
+  /** Whether it had the dashboard of a released stack. */
+  dashboard: z.boolean().default(false),
   /** Names of the alarms on its functions. */
   alarms: z.array(z.string()).default([]),
   /** Of the snapshot as it lies in the artifact bucket, hexadecimal. */

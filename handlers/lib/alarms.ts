@@ -1,4 +1,8 @@
-import { type CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
+import {
+  type CloudWatchClient,
+  DescribeAlarmsCommand,
+  GetDashboardCommand,
+} from '@aws-sdk/client-cloudwatch';
 
 /** DescribeAlarms takes so many names at once (CloudWatch API reference). */
 const NAMES_AT_ONCE = 100;
@@ -22,4 +26,18 @@ export async function existingAlarms(
     found.push(...MetricAlarms.flatMap(({ AlarmName }) => AlarmName ?? []));
   }
   return found;
+}
+
+/** CloudWatch says so by the name of its model, or by the code of its query protocol (API reference, GetDashboard). */
+export const isNoDashboard = (error: unknown): boolean =>
+  error instanceof Error && ['DashboardNotFoundError', 'ResourceNotFound'].includes(error.name);
+
+export async function hasDashboard(cloudwatch: CloudWatchClient, name: string): Promise<boolean> {
+  try {
+    await cloudwatch.send(new GetDashboardCommand({ DashboardName: name }));
+    return true;
+  } catch (error) {
+    if (isNoDashboard(error)) return false;
+    throw error;
+  }
 }

@@ -1,7 +1,7 @@
 import { CreateStackCommand } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, PutMetricAlarmCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
 import { GetAliasCommand, ListVersionsByFunctionCommand } from '@aws-sdk/client-lambda';
-import { GetExecutionHistoryCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functionsOf } from '../../core/release/stack-resources.ts';
 import {
@@ -12,6 +12,7 @@ import {
   entered,
   get,
   lambda,
+  outputOf,
   release,
   resourcesOf,
   sfn,
@@ -23,29 +24,9 @@ import {
   upload,
 } from '../support/aws.ts';
 import { callWithoutPause } from '../support/client.ts';
-import { aliased, BASE, type Files, projectZip } from '../support/project.ts';
+import { aliased, BASE, DEPLOYED_BY_OTHERS, type Files, projectZip } from '../support/project.ts';
 
 const STACK = 'aliased';
-
-/** The same behind the same alias, as somebody would deploy it without the pipeline. */
-const DEPLOYED_BY_OTHERS = `Transform: AWS::Serverless-2016-10-31
-Resources:
-  Hello:
-    Type: AWS::Serverless::Function
-    Properties:
-      InlineCode: |
-        import json
-        def handler(event, context):
-            return {"statusCode": 200, "body": json.dumps({"version": 0})}
-      Handler: index.handler
-      Runtime: python3.11
-      Timeout: 10
-      AutoPublishAlias: live
-      Events:
-        Hello:
-          Type: Api
-          Properties: { Path: /hello, Method: get }
-`;
 
 const project = (version: number, more: Files = {}): Promise<Buffer> =>
   projectZip({ ...aliased(version), ...more });
@@ -242,16 +223,8 @@ describe('a handler that goes on though its execution was stopped', () => {
       stackName: stack,
     });
     await entered(arn, 'SmokeTestHeld');
-    const { events = [] } = await sfn.send(
-      new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
-    );
-    const outputOf = (state: string) =>
-      JSON.parse(
-        events.find(({ stateExitedEventDetails }) => stateExitedEventDetails?.name === state)
-          ?.stateExitedEventDetails?.output ?? '{}',
-      ) as { held?: object[]; changeSetName?: string };
-    const { held, changeSetName } = outputOf('CreateChangeSet');
-    const stopped = outputOf('Prerequisites');
+    const { held, changeSetName } = await outputOf(arn, 'CreateChangeSet');
+    const stopped = await outputOf(arn, 'Prerequisites');
     await sfn.send(new StopExecutionCommand({ executionArn: arn }));
     await unlocked(stack);
     expect(await late('ExecuteChangeSet', { release: stopped, execution: arn, changeSetName })).toBe(

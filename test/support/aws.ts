@@ -213,6 +213,15 @@ export async function markStuck(stackName: string, lock: Record<string, string>)
   await dynamodb.send(new PutItemCommand({ TableName: pipeline.ReleasesTable, Item }));
 }
 
+/** What a state of an execution gave on; {} where it has not ended. */
+export async function outputOf(arn: string, state: string): Promise<Record<string, unknown>> {
+  const { events = [] } = await sfn.send(
+    new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
+  );
+  const exited = events.find(({ stateExitedEventDetails }) => stateExitedEventDetails?.name === state);
+  return JSON.parse(exited?.stateExitedEventDetails?.output ?? '{}') as Record<string, unknown>;
+}
+
 /** Names of the states that an execution has entered, in that order. */
 export async function statesOf(arn: string): Promise<string[]> {
   const { events = [] } = await sfn.send(

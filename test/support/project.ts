@@ -72,6 +72,26 @@ export const aliased = (version: number): Files => ({
   ...changed('functions/hello/app.py', '"version": 1', `"version": ${version}`),
 });
 
+/** The function of the base project behind the same alias, as somebody would deploy it without the pipeline. */
+export const DEPLOYED_BY_OTHERS = `Transform: AWS::Serverless-2016-10-31
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: |
+        import json
+        def handler(event, context):
+            return {"statusCode": 200, "body": json.dumps({"version": 0})}
+      Handler: index.handler
+      Runtime: python3.11
+      Timeout: 10
+      AutoPublishAlias: live
+      Events:
+        Hello:
+          Type: Api
+          Properties: { Path: /hello, Method: get }
+`;
+
 /** The zip of the base project with some files changed. */
 export async function projectZip(changes: Files = {}): Promise<Buffer> {
   const root = await writeProject({ ...BASE, ...changes });

@@ -63,7 +63,7 @@ describe('the errors in a log', () => {
 });
 
 describe('the way back to a snapshot', () => {
-  const nothing = { capabilities: [], aliases: [], functions: [], alarms: [] };
+  const nothing = { capabilities: [], aliases: [], functions: [], dashboard: false, alarms: [] };
   const before: Snapshot = {
     existed: true,
     status: 'CREATE_COMPLETE',
