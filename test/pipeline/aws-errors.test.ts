@@ -1,4 +1,5 @@
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   ended,
@@ -11,8 +12,11 @@ import {
   records,
   release,
   s3,
+  sfn,
   start,
   stateOf,
+  statesOf,
+  until,
   upload,
 } from '../support/aws.ts';
 import { EXPIRED, type Fault, THROTTLE, UNAVAILABLE, withFaults } from '../support/faults.ts';
@@ -271,5 +275,45 @@ describe('the way back itself fails', () => {
     const mended = await release(STACK, await project(8, '1.16.0'), { unlock: true });
     expect(mended.status, mended.message).toBe('SUCCEEDED');
     expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 8 } });
+  });
+
+  describe('for the alarms only', () => {
+    const full = {
+      principal: on('Observe'),
+      action: 'cloudwatch:PutMetricAlarm',
+      error: 'LimitExceededFault',
+      status: 400,
+      times: 1000,
+    };
+
+    it('the stack is back, a person is told, and nobody is locked out', async () => {
+      const before = await stateOf(STACK);
+      const { result } = await withFaults([full], async () => release(STACK, await project(9, '1.16.0')));
+      expect(result.error, result.message).toBe('LimitExceededFault');
+      expect(await statesOf(result.arn)).toContain('NotifyUnobserved');
+      expect(await stateOf(STACK)).toEqual(before);
+      expect((await outcomes()).at(-1)).toBe('ROLLED_BACK');
+      expect(await lockOwner(STACK)).toBeUndefined();
+    });
+
+    it('after a stop, too', async () => {
+      const before = await stateOf(STACK);
+      const { result } = await withFaults([full], async () => {
+        const zip = await project(9, '1.16.0');
+        const arn = await start({ source: await upload(`uploads/${STACK}.zip`, zip), stackName: STACK });
+        await entered(arn, 'Restore');
+        await sfn.send(new StopExecutionCommand({ executionArn: arn }));
+        const way = await until('the rule', async () => {
+          const owner = await lockOwner(STACK);
+          return owner === arn ? undefined : owner;
+        });
+        return ended(way);
+      });
+      expect(result.status, result.message).toBe('SUCCEEDED');
+      expect(await statesOf(result.arn)).toContain('NotifyUnobserved');
+      expect(await stateOf(STACK)).toEqual(before);
+      expect((await outcomes()).at(-1)).toBe('ROLLED_BACK');
+      expect(await lockOwner(STACK)).toBeUndefined();
+    });
   });
 });
