@@ -18,6 +18,7 @@ HOLES = (
     "alias_weights",
     "codebuild_builds",
     "codebuild_sync",
+    "concurrent_walks",
     "execute_api_hosts",
     "faults",
     "iam_resources",
