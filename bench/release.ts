@@ -131,7 +131,7 @@ async function side(stack: string, alias: boolean): Promise<string[]> {
   const good = await watch(address, async () => release(stack, await zipOf(stack, 2, alias, true)));
   const bad = await watch(address, async () => release(stack, await zipOf(stack, 3, alias, false)));
   const back = await watch(address, async () => release(stack, await zipOf(stack, 1, alias, true)));
-  const failedAt = await enteredAt(bad.result, 'Restore?');
+  const failedAt = await enteredAt(bad.result, 'Rollback?');
   const seen = ({ answers, failed }: Watched) => `${failed} of ${answers}`;
   const ms = (bad.watched.last.get(3) ?? Number.NaN) - failedAt;
   return [

@@ -5,6 +5,7 @@ import { DynamoDBClient, GetItemCommand, paginateQuery } from '@aws-sdk/client-d
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   DescribeExecutionCommand,
+  ExecutionDoesNotExist,
   paginateGetExecutionHistory,
   SFNClient,
   StartExecutionCommand,
@@ -122,18 +123,23 @@ export class PipelineClient {
     }
   }
 
+  /** What an execution has done until now; nothing where it has not begun yet. */
   async history(executionArn: string): Promise<HistoryEvent[]> {
     const events: HistoryEvent[] = [];
     const request = { executionArn, maxResults: 1000, includeExecutionData: true };
-    for await (const page of paginateGetExecutionHistory({ client: this.sfn }, request)) {
-      for (const event of page.events ?? []) {
-        events.push({
-          type: event.type ?? '',
-          at: event.timestamp?.getTime() ?? 0,
-          name: event.stateEnteredEventDetails?.name ?? event.stateExitedEventDetails?.name,
-          data: event.stateEnteredEventDetails?.input ?? event.stateExitedEventDetails?.output,
-        });
+    try {
+      for await (const page of paginateGetExecutionHistory({ client: this.sfn }, request)) {
+        for (const event of page.events ?? []) {
+          events.push({
+            type: event.type ?? '',
+            at: event.timestamp?.getTime() ?? 0,
+            name: event.stateEnteredEventDetails?.name ?? event.stateExitedEventDetails?.name,
+            data: event.stateEnteredEventDetails?.input ?? event.stateExitedEventDetails?.output,
+          });
+        }
       }
+    } catch (error) {
+      if (!(error instanceof ExecutionDoesNotExist)) throw error;
     }
     return events;
   }

@@ -14,7 +14,10 @@ import { StackLock } from './lib/stack-lock.ts';
 const inputSchema = z.object({
   release: releaseSchema,
   outcome: outcomeSchema,
+  /** ARN of the execution that ends the release, and holds its lock. */
   execution: z.string(),
+  /** ARN of the execution that carried it, where that is another one. */
+  deployment: z.string().nullish(),
   failure: failureSchema.nullish(),
   /** Why the stack could not be brought back. */
   rollbackFailure: failureSchema.nullish(),
@@ -55,7 +58,8 @@ export async function recordRelease(
   input: z.output<typeof inputSchema>,
   { dynamodb, table, bucket, lock }: Clients,
 ): Promise<Output> {
-  const { release, outcome, execution, failure, rollbackFailure, sizes, probes, snapshot } = input;
+  const { release, outcome, execution, deployment, failure, rollbackFailure, sizes, probes, snapshot } =
+    input;
   // A retry finds that it has given the lock up itself.
   if (await lock.read(release.stackName)) await lock.refuseStopped(release, execution);
   const ms = Date.now() - Date.parse(release.startedAt);
@@ -66,7 +70,7 @@ export async function recordRelease(
       Item: {
         ...releaseKey(release.stackName, release.id),
         outcome: { S: outcome },
-        execution: { S: execution },
+        execution: { S: deployment ?? execution },
         source: { S: JSON.stringify(release.source) },
         ...(outcome === 'RELEASED' ? { parameters: { S: await parametersToKeep(release, bucket) } } : {}),
         ...(snapshot?.sha256

@@ -1,16 +1,18 @@
 import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { z } from 'zod';
 import { StackBusyError, StackLockedError } from '../core/errors.ts';
-import { executionLink, isAlive } from '../core/release/lock.ts';
+import { executionLink, isAlive, isCalledBy } from '../core/release/lock.ts';
+import { failureSchema } from '../core/release/record.ts';
 import { type Release, stackNameOf, stackNameSchema, startSchema } from '../core/release/release.ts';
 import { lambdaHandler } from './lib/handler.ts';
 import { StackLock } from './lib/stack-lock.ts';
 
 const inputSchema = z.object({
-  /** A person names the stack, the rule the execution that was stopped. */
+  /** A person names the stack, the rule the execution that was stopped, the deploy machine its own that fails. */
   start: z.union([
     z.strictObject({ stackName: stackNameSchema }),
     z.strictObject({ executionArn: z.string() }),
+    z.object({ executionArn: z.string(), failure: failureSchema }),
   ]),
   /** ARN of this execution. */
   execution: z.string(),
@@ -22,13 +24,15 @@ interface Clients {
 }
 
 interface Output {
-  /** The release that was stopped before it ended; null where there is none, and so nothing to bring back. */
+  /** The release that failed, or was stopped before it ended; null where there is none, and so nothing to bring back. */
   release: Release | null;
   /** How the execution that carried it ended. */
   ended: string;
+  /** ARN of that execution; null where nobody knows it any more. */
+  deployment: string | null;
 }
 
-const NOTHING: Output = { release: null, ended: '' };
+const NOTHING: Output = { release: null, ended: '', deployment: null };
 
 /** The stack that an execution of the deploy machine was started for. */
 async function stackOf(sfn: SFNClient, executionArn: string): Promise<string | undefined> {
@@ -38,8 +42,8 @@ async function stackOf(sfn: SFNClient, executionArn: string): Promise<string | u
 }
 
 /**
- * Takes over the lock of an execution that ended without giving it up. Asked again, it answers the same.
- * @throws StackLockedError while the holder lives; StackBusyError where another one was faster
+ * Takes over the lock of an execution that ended without giving it up, or that waits for this one. Asked again, it answers
+ * the same. @throws StackLockedError while the holder lives; StackBusyError where another one was faster
  */
 export async function takeLock(
   { start, execution }: z.output<typeof inputSchema>,
@@ -49,16 +53,18 @@ export async function takeLock(
   const stackName = 'stackName' in start ? start.stackName : await stackOf(sfn, start.executionArn);
   const held = stackName === undefined ? undefined : await lock.read(stackName);
   if (!held) return NOTHING;
-  if (held.owner === execution) return { release: held.release, ended: 'stopped' };
+  if (held.owner === execution)
+    return { release: held.release, ended: 'stopped', deployment: stopped ?? null };
   if (stopped !== undefined && held.owner !== stopped) return NOTHING;
   const status = await lock.statusOf(held.owner);
-  if (isAlive(status))
+  const called = 'failure' in start && isCalledBy(execution, held.owner);
+  if (isAlive(status) && !called)
     throw new StackLockedError(
       `release ${held.release.id} of stack ${stackName} (${executionLink(held.owner)}) is running and brings the stack back by itself if it fails; stop it first if it must end now`,
     );
   if (!(await lock.take({ ...held, owner: execution }, held.owner)))
     throw new StackBusyError(`stack ${stackName} was taken over by another execution`);
-  return { release: held.release, ended: status ?? 'unknown' };
+  return { release: held.release, ended: status ?? 'unknown', deployment: held.owner };
 }
 
 export const handler = lambdaHandler('TakeLock', inputSchema, (input) => {

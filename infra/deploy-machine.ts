@@ -5,7 +5,7 @@ import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import type { Builds } from './builds.ts';
 import type { Handlers } from './handlers.ts';
-import { Machine, StartRule } from './machine.ts';
+import { executionsOf, Machine, StartRule } from './machine.ts';
 import type { Storage } from './storage.ts';
 
 export interface DeployMachineProps {
@@ -13,6 +13,8 @@ export interface DeployMachineProps {
   builds: Builds;
   handlers: Handlers;
   topic: Topic;
+  /** Brings back what a failed release has changed. */
+  rollback: StateMachine;
 }
 
 /** States of the deploy machine that are handlers. */
@@ -28,7 +30,6 @@ const DEPLOY_STATES = [
   'Prerequisites',
   'ProbeImports',
   'RecordRelease',
-  'Restore',
   'ShiftTraffic',
   'SmokeTest',
   'SmokeTestTwins',
@@ -46,7 +47,7 @@ export class DeployMachine extends Construct {
 
   constructor(scope: Construct, id: string, props: DeployMachineProps) {
     super(scope, id);
-    const { storage, builds, handlers, topic } = props;
+    const { storage, builds, handlers, topic, rollback } = props;
     const states = DEPLOY_STATES.map((state) => [state, handlers.arnOf(state)] as const);
     this.machine = new Machine(this, 'Deploy', {
       file: 'deploy',
@@ -57,6 +58,7 @@ export class DeployMachine extends Construct {
           Object.entries(builds.projects).map(([name, project]) => [name, project.projectName]),
         ),
         Topic: topic.topicArn,
+        Rollback: rollback.stateMachineArn,
       },
       permissions: [
         { actions: ['lambda:InvokeFunction'], resources: states.map(([, arn]) => arn) },
@@ -72,6 +74,16 @@ export class DeployMachine extends Construct {
           ],
         },
         { actions: ['sns:Publish'], resources: [topic.topicArn] },
+        { actions: ['states:StartExecution'], resources: [rollback.stateMachineArn] },
+        // Not StopExecution: a way back that has begun goes on though the release that called it is stopped.
+        { actions: ['states:DescribeExecution'], resources: [executionsOf('rollback')] },
+        {
+          // It learns of that execution's end through this rule: the developer guide, "Start a nested workflow".
+          actions: ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
+          resources: [
+            `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule`,
+          ],
+        },
       ],
       timeout: Duration.hours(4),
     }).machine;

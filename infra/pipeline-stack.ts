@@ -28,9 +28,10 @@ export class PipelineStack extends Stack {
     const { role } = new CloudFormationRole(this, 'CloudFormation', storage, boundary);
     const builds = new Builds(this, 'Builds', storage, rights, packages);
     const handlers = new Handlers(this, 'Handlers', { storage, topic, cloudFormationRole: role });
-    const { machine } = new DeployMachine(this, 'Deploy', { storage, builds, handlers, topic });
-
-    const rollback = new RollbackMachine(this, 'Back', { handlers, topic, deploy: machine });
+    const back = new RollbackMachine(this, 'Back', { handlers, topic });
+    const rollback = back.machine;
+    const { machine } = new DeployMachine(this, 'Deploy', { storage, builds, handlers, topic, rollback });
+    back.watch(machine);
 
     // The command line finds the pipeline by these.
     const outputs = {
@@ -38,7 +39,7 @@ export class PipelineStack extends Stack {
       ArtifactBucket: storage.artifacts.bucketName,
       ReleasesTable: storage.releases.tableName,
       DeployMachine: machine.stateMachineArn,
-      RollbackMachine: rollback.machine.stateMachineArn,
+      RollbackMachine: rollback.stateMachineArn,
       Topic: topic.topicArn,
     };
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });

@@ -9,23 +9,21 @@ import { Machine, StartRule } from './machine.ts';
 export interface RollbackMachineProps {
   handlers: Handlers;
   topic: Topic;
-  /** Whose executions are brought back when they are stopped. */
-  deploy: StateMachine;
 }
 
 /** States of the rollback machine that are handlers. */
 const STATES = ['TakeLock', 'Restore', 'SmokeTest', 'Observe', 'RecordRelease'];
 
-/** Brings back what an execution has left that was stopped or ran out of time: no Catch runs then. */
+/** The way back: of the deploy machine where it fails, of what a stopped execution has left, and by hand. */
 export class RollbackMachine extends Construct {
   readonly machine: StateMachine;
 
-  constructor(scope: Construct, id: string, { handlers, topic, deploy }: RollbackMachineProps) {
+  constructor(scope: Construct, id: string, { handlers, topic }: RollbackMachineProps) {
     super(scope, id);
     const functions = STATES.map((state) => [state, handlers.arnOf(state)] as const);
     this.machine = new Machine(this, 'Rollback', {
       file: 'rollback',
-      comment: 'Brings a stack back to where it was before a release that was stopped',
+      comment: 'Brings a stack back to where it was before a release that failed or was stopped',
       substitutions: { ...Object.fromEntries(functions), Topic: topic.topicArn },
       permissions: [
         { actions: ['lambda:InvokeFunction'], resources: functions.map(([, arn]) => arn) },
@@ -33,6 +31,10 @@ export class RollbackMachine extends Construct {
       ],
       timeout: Duration.hours(2),
     }).machine;
+  }
+
+  /** Brings back what an execution has left that was stopped or ran out of time: no Catch runs then. */
+  watch(deploy: StateMachine): void {
     new StartRule(this, 'Stopped', {
       machine: this.machine,
       description: 'Brings back what a stopped release has changed',

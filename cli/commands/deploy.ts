@@ -79,7 +79,7 @@ async function watch(follower: Follower, json: boolean): Promise<ExecutionEnd> {
     () => false,
     () => true,
   );
-  if (failed) await new Listr(rollbackTasks(follower), renderer).run();
+  if (failed) await new Listr(rollbackTasks(follower), { ...renderer, exitOnError: false }).run();
   return end;
 }
 
@@ -102,12 +102,14 @@ async function sizesOf(
 }
 
 function timings(follower: Follower): { state: string; item?: string; status: string; ms: number }[] {
-  return follower.runs.map(({ state, item, status, startedAt, endedAt = startedAt }) => ({
-    state,
-    ...(item ? { item } : {}),
-    status,
-    ms: endedAt - startedAt,
-  }));
+  return [...follower.runs, ...follower.back].map(
+    ({ state, item, status, startedAt, endedAt = startedAt }) => ({
+      state,
+      ...(item ? { item } : {}),
+      status,
+      ms: endedAt - startedAt,
+    }),
+  );
 }
 
 interface Following {
@@ -141,7 +143,10 @@ export async function followRelease(
           ms: Math.round(ms),
         }),
       );
-    else console.error(`\n${red(`${name}: ${message}`)}\n\n${timingTable(follower.runs)}`);
+    else
+      console.error(
+        `\n${red(`${name}: ${message}`)}\n\n${timingTable([...follower.runs, ...follower.back])}`,
+      );
     return exitCodeOf(name);
   }
   const ended = JSON.parse(end.output ?? '{}') as { alreadyStarted?: boolean };

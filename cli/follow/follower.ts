@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { calledExecution } from '../../core/release/lock.ts';
 import { type StateRun, stateRuns } from '../../core/release/progress.ts';
 import type { ExecutionEnd, PipelineClient } from '../pipeline-client.ts';
 
 const POLL_MS = 500;
 
-/** Follows one execution; whoever waits for something looks again after each poll. */
+/** Follows one execution, and the way back that it calls; whoever waits for something looks again after each poll. */
 export class Follower {
   runs: StateRun[] = [];
+  /** The states of the way back, once it is called. */
+  back: StateRun[] = [];
   end: ExecutionEnd | undefined;
   private readonly listeners = new Set<() => void>();
 
@@ -21,6 +24,7 @@ export class Follower {
       // The end is asked for first, so that the history read after it is whole.
       const end = await this.client.describe(this.executionArn);
       this.runs = stateRuns(await this.client.history(this.executionArn));
+      if (this.find('Rollback')) this.back = stateRuns(await this.client.history(this.wayBack()));
       if (end.status !== 'RUNNING') this.end = end;
       for (const listener of [...this.listeners]) listener();
       if (this.end) return this.end;
@@ -40,6 +44,10 @@ export class Follower {
       this.listeners.add(listener);
       listener();
     });
+  }
+
+  private wayBack(): string {
+    return calledExecution(this.client.outputs.RollbackMachine, this.executionArn);
   }
 
   find(state: string, item?: string): StateRun | undefined {

@@ -28,7 +28,15 @@ const TITLES: readonly (readonly [state: string, title: string])[] = [
   ['Notify', 'Notify'],
 ];
 
-export const titleOf = (state: string): string => TITLES.find(([name]) => name === state)?.[1] ?? state;
+/** What may happen after a failure, in its order. */
+const AFTERWARDS: typeof TITLES = [
+  ['Restore', 'Roll back'],
+  ['SmokeTestRestored', 'Smoke tests of what is back'],
+  ['ObserveRestored', 'Alarms and dashboard of what is back'],
+];
+
+export const titleOf = (state: string): string =>
+  [...TITLES, ...AFTERWARDS].find(([name]) => name === state)?.[1] ?? state;
 
 /** Ends the list; the reason is the execution's own error, which is shown once, at the end. */
 class StepFailed extends Error {
@@ -104,26 +112,21 @@ export function releaseTasks(follower: Follower): ListrTask[] {
   }));
 }
 
-/** What may happen after a failure, in its order. */
-const AFTERWARDS = [
-  ['Restore', 'Roll back'],
-  ['SmokeTestRestored', 'Smoke tests of what is back'],
-  ['ObserveRestored', 'Alarms and dashboard of what is back'],
-] as const;
+const wayBack = (follower: Follower, state: string): StateRun | undefined =>
+  follower.back.findLast((run) => run.state === state);
 
 /** What happens after a failure. */
 export function rollbackTasks(follower: Follower): ListrTask[] {
   return AFTERWARDS.map(([state, title]) => ({
     title,
-    skip: () => follower.end !== undefined && follower.find(state) === undefined,
+    skip: () => follower.end !== undefined && wayBack(follower, state) === undefined,
     task: async (_context, task) => {
       const result = await follower.when(() => {
-        const run = follower.find(state);
+        const run = wayBack(follower, state);
         if (run && run.status !== 'running') return run;
         return follower.end ? 'skipped' : undefined;
       });
-      if (result === 'skipped') task.skip(`${title} ${dim('nothing to do')}`);
-      else task.title = `${title} ${took(result)}`;
+      finish(task, title, result);
     },
   }));
 }

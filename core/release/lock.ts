@@ -29,6 +29,16 @@ export type LockDecision =
 export const isAlive = (status: string | undefined): boolean =>
   status === 'RUNNING' || status === 'PENDING_REDRIVE';
 
+const nameOf = (executionArn: string): string => executionArn.slice(executionArn.lastIndexOf(':') + 1);
+
+/** Whether an execution of the rollback machine was started by one of the deploy machine, which waits for it: it has its name. */
+export const isCalledBy = (execution: string, holder: string): boolean =>
+  execution !== holder && nameOf(execution) === nameOf(holder);
+
+/** The execution of the rollback machine that one of the deploy machine starts. @param machine ARN of the rollback machine */
+export const calledExecution = (machine: string, executionArn: string): string =>
+  `${machine.replace(':stateMachine:', ':execution:')}:${nameOf(executionArn)}`;
+
 /**
  * Decides by the holder's state, not by time: an execution that lives keeps its lock, and none lives longer than the
  * state machine's own time-out, which is the lease. Pure.

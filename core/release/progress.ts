@@ -25,7 +25,7 @@ export interface StateRun {
 }
 
 /** Entered only because the state before failed. */
-const FAILURE_STATES = /^(Explain\w+|Restore\?|NotifyFailure)$/;
+const FAILURE_STATES = /^(Explain\w+|Rollback\?|NotifyFailure|RollbackFailed|NotifyUnobserved)$/;
 
 function itemOf(data: string | undefined): string | undefined {
   if (data === undefined) return undefined;

@@ -18,6 +18,7 @@ import {
   statesOf,
   until,
   upload,
+  wayBackOf,
 } from '../support/aws.ts';
 import { EXPIRED, type Fault, THROTTLE, UNAVAILABLE, withFaults } from '../support/faults.ts';
 import { aliased, type Files, projectZip } from '../support/project.ts';
@@ -290,7 +291,7 @@ describe('the way back itself fails', () => {
       const before = await stateOf(STACK);
       const { result } = await withFaults([full], async () => release(STACK, await project(9, '1.16.0')));
       expect(result.error, result.message).toBe('LimitExceededFault');
-      expect(await statesOf(result.arn)).toContain('NotifyUnobserved');
+      expect(await statesOf(wayBackOf(result.arn))).toContain('NotifyUnobserved');
       expect(await stateOf(STACK)).toEqual(before);
       expect((await outcomes()).at(-1)).toBe('ROLLED_BACK');
       expect(await lockOwner(STACK)).toBeUndefined();
@@ -301,7 +302,7 @@ describe('the way back itself fails', () => {
       const { result } = await withFaults([full], async () => {
         const zip = await project(9, '1.16.0');
         const arn = await start({ source: await upload(`uploads/${STACK}.zip`, zip), stackName: STACK });
-        await entered(arn, 'Restore');
+        await entered(arn, 'SmokeTest');
         await sfn.send(new StopExecutionCommand({ executionArn: arn }));
         const way = await until('the rule', async () => {
           const owner = await lockOwner(STACK);

@@ -9,6 +9,7 @@ import {
   callHandler,
   ended,
   entered,
+  executions,
   get,
   lockedRelease,
   lockOwner,
@@ -20,7 +21,9 @@ import {
   start,
   stateOf,
   unlocked,
+  until,
   upload,
+  wayBackOf,
 } from '../support/aws.ts';
 import { changed, projectZip } from '../support/project.ts';
 
@@ -143,6 +146,55 @@ describe('a release that a human stops', () => {
     expect(await outcomes(stack)).toEqual(['RELEASED', 'ROLLED_BACK']);
   });
 
+  /** Fails once it is live. */
+  const failing = () =>
+    projectZip({
+      ...changed('functions/hello/app.py', '"version": 1', '"version": 2'),
+      'plimsoll.yaml':
+        'optimise: { mode: rules }\nsmoke: { endpoints: [{ get: /hello, body: { version: 9 } }] }\n',
+    });
+
+  it('on its way back is brought back all the same, once', async () => {
+    const stack = 'stopped-in-Rollback';
+    const first = await release(stack, await projectZip());
+    expect(first.status, first.message).toBe('SUCCEEDED');
+    const before = await stateOf(stack);
+    const arn = await begin(stack, await failing());
+    await entered(arn, 'Rollback');
+    await stop(arn);
+    expect((await ended(wayBackOf(arn))).status).toBe('SUCCEEDED');
+    await unlocked(stack);
+    expect((await ended(arn)).status).toBe('ABORTED');
+    expect(await stateOf(stack)).toEqual(before);
+    expect(await outcomes(stack)).toEqual(['RELEASED', 'ROLLED_BACK']);
+    expect((await records(stack)).at(-1)).toMatchObject({ execution: arn, error: 'SmokeTestFailedError' });
+  });
+
+  it('whose way back is stopped, too, stays locked; the rollback machine, by hand, ends it', async () => {
+    const stack = 'stopped-on-its-way';
+    const first = await release(stack, await projectZip());
+    expect(first.status, first.message).toBe('SUCCEEDED');
+    const before = await stateOf(stack);
+    const arn = await begin(stack, await failing());
+    await entered(arn, 'Rollback');
+    const way = wayBackOf(arn);
+    await until('the way back', async () => (await lockOwner(stack)) === way || undefined);
+    await stop(way);
+    expect((await ended(arn)).error).toBe('SmokeTestFailedError');
+    expect(await lockOwner(stack)).toBe(way);
+    const refused = await begin(stack, await projectZip(), { idempotencyKey: 'too-early' });
+    expect((await ended(refused)).message).toContain(`start it with {"stackName": "${stack}"}`);
+    const byHand = await sfn.send(
+      new StartExecutionCommand({
+        stateMachineArn: pipeline.RollbackMachine,
+        input: JSON.stringify({ stackName: stack }),
+      }),
+    );
+    expect((await ended(byHand.executionArn ?? '')).status).toBe('SUCCEEDED');
+    await unlocked(stack);
+    expect(await stateOf(stack)).toEqual(before);
+  });
+
   it('before it had the lock leaves none, though its handler goes on', async () => {
     const source = await upload('uploads/late.zip', await projectZip());
     const input = { source, stackName: 'late' };
@@ -215,6 +267,9 @@ describe('the rollback machine, by hand', () => {
     const refused = await rollback({ stackName: 'running' });
     expect(refused.error).toBe('StackLockedError');
     expect(refused.message).toContain('is running');
+    // As if it had been called by the release, which waits for an execution of its own name only.
+    const failure = { Error: 'Made up', Cause: '' };
+    expect((await rollback({ executionArn: arn, failure })).error).toBe('StackLockedError');
     expect((await ended(arn)).status).toBe('SUCCEEDED');
   });
 
@@ -224,10 +279,11 @@ describe('the rollback machine, by hand', () => {
   });
 
   it('has failed for nobody', async () => {
-    const { executions = [] } = await sfn.send(
+    const { executions: failed = [] } = await sfn.send(
       new ListExecutionsCommand({ stateMachineArn: pipeline.RollbackMachine, statusFilter: 'FAILED' }),
     );
-    // The two refusals above.
-    expect(executions).toHaveLength(2);
+    const called = new Set((await executions()).map(({ arn }) => wayBackOf(arn)));
+    // The refusals above.
+    expect(failed.filter(({ executionArn = '' }) => !called.has(executionArn))).toHaveLength(3);
   });
 });

@@ -31,6 +31,7 @@ import {
   unlocked,
   until,
   upload,
+  wayBackOf,
 } from '../support/aws.ts';
 import { aliased, DEPLOYED_BY_OTHERS, projectZip } from '../support/project.ts';
 
@@ -132,7 +133,7 @@ describe('alarms, dashboard and log retention', () => {
     );
     const end = await ended(arn);
     expect(end.error, end.message).toBe('SmokeTestFailedError');
-    expect(await statesOf(arn)).toContain('ObserveRestored');
+    expect(await statesOf(wayBackOf(arn))).toContain('ObserveRestored');
     expect(await observersOf(stack)).toEqual(before);
   });
 

@@ -118,13 +118,13 @@ const waysBack = new Map<string, string>();
 const known = new Set<string>();
 
 /** The execution that the rule has started for one that was stopped, once it has. */
-async function wayBackOf(stopped: string): Promise<string | undefined> {
+async function startedByRule(stopped: string): Promise<string | undefined> {
   const stateMachineArn = pipeline.RollbackMachine;
   for await (const { executions = [] } of paginateListExecutions({ client: sfn }, { stateMachineArn }))
     for (const { executionArn = '' } of executions.filter(({ executionArn: arn = '' }) => !known.has(arn))) {
       const { input = '{}' } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
-      const started = JSON.parse(input) as { executionArn?: string };
-      if (started.executionArn) waysBack.set(started.executionArn, executionArn);
+      const started = JSON.parse(input) as { executionArn?: string; failure?: object };
+      if (started.executionArn && !started.failure) waysBack.set(started.executionArn, executionArn);
       known.add(executionArn);
     }
   return waysBack.get(stopped);
@@ -171,7 +171,7 @@ class Walk {
       await sfn.send(new StopExecutionCommand({ executionArn: arn })).catch(() => undefined);
       const { status } = await ended(arn);
       // Its Prerequisites may take the lock after the stop: a lock that is free says nothing before the rule has come.
-      if (status === 'ABORTED') await ended(await until(`the way back of ${arn}`, () => wayBackOf(arn)));
+      if (status === 'ABORTED') await ended(await until(`the way back of ${arn}`, () => startedByRule(arn)));
       this.note(step, status);
     }
     if (step.do === 'twice') {

@@ -17,6 +17,7 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { inject } from 'vitest';
+import { calledExecution } from '../../core/release/lock.ts';
 import { type StackResource, stagesOf } from '../../core/release/stack-resources.ts';
 import { lockKey } from '../../core/release/table.ts';
 
@@ -221,6 +222,9 @@ export async function outputOf(arn: string, state: string): Promise<Record<strin
   const exited = events.find(({ stateExitedEventDetails }) => stateExitedEventDetails?.name === state);
   return JSON.parse(exited?.stateExitedEventDetails?.output ?? '{}') as Record<string, unknown>;
 }
+
+/** The execution of the rollback machine that a failed release has called. */
+export const wayBackOf = (arn: string): string => calledExecution(pipeline.RollbackMachine, arn);
 
 /** Names of the states that an execution has entered, in that order. */
 export async function statesOf(arn: string): Promise<string[]> {

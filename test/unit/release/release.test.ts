@@ -4,7 +4,7 @@ import type { BuildPlan } from '../../../core/release/build-plan.ts';
 import { outdatedFunctionVersions, outdatedVersions } from '../../../core/release/clean-up.ts';
 import { deployableTemplate, markedTemplate } from '../../../core/release/deployable.ts';
 import { mismatch } from '../../../core/release/expect.ts';
-import { decideLock, executionLink } from '../../../core/release/lock.ts';
+import { calledExecution, decideLock, executionLink, isCalledBy } from '../../../core/release/lock.ts';
 import { errorLines, isReport, requestIdIn } from '../../../core/release/log-errors.ts';
 import { alarmNames, alarmsOf, dashboardBody } from '../../../core/release/observability.ts';
 import { PROBE_PREFIX, temporaryName } from '../../../core/release/probe.ts';
@@ -434,15 +434,29 @@ describe('the progress of an execution', () => {
     const runs = stateRuns([
       entered('SmokeTest', 1),
       exited('SmokeTest', 2, '{"Error":"x"}'),
-      entered('Restore?', 2, '{}', 'Choice'),
-      exited('Restore?', 2, '{}', 'Choice'),
-      entered('Restore', 3),
+      entered('Rollback?', 2, '{}', 'Choice'),
+      exited('Rollback?', 2, '{}', 'Choice'),
+      entered('Rollback', 3),
     ]);
     expect(runs.map(({ state, status }) => [state, status])).toEqual([
       ['SmokeTest', 'failed'],
-      ['Restore?', 'done'],
-      ['Restore', 'running'],
+      ['Rollback?', 'done'],
+      ['Rollback', 'running'],
     ]);
+  });
+});
+
+describe('the execution of the rollback machine that a release calls', () => {
+  const machine = 'arn:aws:states:eu-west-1:1:stateMachine:Plimsoll-rollback';
+  const release = 'arn:aws:states:eu-west-1:1:execution:Plimsoll-deploy:abc';
+  it('has its name, and so is known before it begins', () => {
+    const called = calledExecution(machine, release);
+    expect(called).toBe('arn:aws:states:eu-west-1:1:execution:Plimsoll-rollback:abc');
+    expect(isCalledBy(called, release)).toBe(true);
+  });
+  it('is no other one, and not itself', () => {
+    expect(isCalledBy(calledExecution(machine, `${release}d`), release)).toBe(false);
+    expect(isCalledBy(release, release)).toBe(false);
   });
 });
 
