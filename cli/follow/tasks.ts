@@ -8,8 +8,9 @@ import type { Follower } from './follower.ts';
 const TITLES: readonly (readonly [state: string, title: string])[] = [
   ['Prerequisites', 'Check prerequisites'],
   ['Resolve', 'Resolve requirements'],
-  ['Optimise', 'Trace, trim and prove'],
   ['Plan', 'Plan'],
+  // Planned again afterwards.
+  ['Optimise', 'Trace, trim and prove'],
   ['BuildLayers', 'Build layers'],
   ['BuildFunctions', 'Build functions'],
   ['ValidateSizes', 'Validate sizes'],
