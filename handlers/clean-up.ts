@@ -1,4 +1,5 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { CloudWatchClient, DeleteAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import {
   DeleteFunctionCommand,
@@ -17,19 +18,23 @@ import {
   outdatedFunctionVersions,
   outdatedVersions,
 } from '../core/release/clean-up.ts';
+import { alarmNames } from '../core/release/observability.ts';
 import { keys, type Release, releaseSchema } from '../core/release/release.ts';
+import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
 import { allReleases, releaseIdOf } from '../core/release/table.ts';
+import { inParts } from './lib/alarms.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { allStackResources } from './lib/stack.ts';
 
-const inputSchema = z.object({ release: releaseSchema });
+const inputSchema = z.object({ release: releaseSchema, snapshot: snapshotSchema });
 
 interface Clients {
   dynamodb: DynamoDBClient;
   table: string;
   cloudformation: CloudFormationClient;
+  cloudwatch: CloudWatchClient;
   lambda: LambdaClient;
   bucket: ArtifactBucket;
 }
@@ -81,12 +86,12 @@ async function functionVersions(
 
 /** Deletes old versions of the stack's functions. @returns names of what was deleted: `function:3` */
 async function cleanUpFunctions(
-  { cloudformation, lambda }: Clients,
-  { stackName }: Release,
+  { lambda }: Clients,
+  functions: ReadonlyMap<string, string>,
   { keepReleases }: BuildPlan,
 ): Promise<string[]> {
   const deleted: string[] = [];
-  for (const FunctionName of functionsOf(await allStackResources(cloudformation, stackName)).values()) {
+  for (const FunctionName of functions.values()) {
     const { numbers, aliased } = await functionVersions(lambda, FunctionName);
     for (const number of outdatedFunctionVersions(numbers, aliased, keepReleases)) {
       await lambda.send(new DeleteFunctionCommand({ FunctionName, Qualifier: String(number) }));
@@ -96,13 +101,26 @@ async function cleanUpFunctions(
   return deleted;
 }
 
+/** Deletes our alarms on functions that the release has removed. @returns their names */
+async function cleanUpAlarms(
+  { cloudwatch }: Clients,
+  { stackName }: Release,
+  functions: ReadonlyMap<string, string>,
+  { alarms }: Snapshot,
+): Promise<string[]> {
+  const needed = new Set(alarmNames(stackName, [...functions.keys()]));
+  const outdated = alarms.filter((name) => !needed.has(name));
+  for (const AlarmNames of inParts(outdated)) await cloudwatch.send(new DeleteAlarmsCommand({ AlarmNames }));
+  return outdated;
+}
+
 /**
- * Deletes the layer versions that neither this release nor the last good ones need, and old versions of functions. It runs
- * while the stack is locked, so no other release is publishing; done twice, there is nothing left to do.
- * @returns ARN-less names of what was deleted: `stack-layer:3`
+ * Deletes the layer versions that neither this release nor the last good ones need, old versions of functions, and alarms on
+ * functions that are gone. It runs while the stack is locked, so no other release is publishing; done twice, there is nothing
+ * left to do. @returns ARN-less names of what was deleted: `stack-layer:3`
  */
 export async function cleanUp(
-  { release }: z.output<typeof inputSchema>,
+  { release, snapshot }: z.output<typeof inputSchema>,
   clients: Clients,
 ): Promise<{ deleted: string[] }> {
   const { lambda, bucket } = clients;
@@ -123,7 +141,10 @@ export async function cleanUp(
       deleted.push(`${LayerName}:${VersionNumber}`);
     }
   }
-  return { deleted: [...deleted, ...(await cleanUpFunctions(clients, release, plan))] };
+  const functions = functionsOf(await allStackResources(clients.cloudformation, release.stackName));
+  deleted.push(...(await cleanUpFunctions(clients, functions, plan)));
+  deleted.push(...(await cleanUpAlarms(clients, release, functions, snapshot)));
+  return { deleted };
 }
 
 export const handler = lambdaHandler('CleanUp', inputSchema, (input) =>
@@ -131,6 +152,7 @@ export const handler = lambdaHandler('CleanUp', inputSchema, (input) =>
     dynamodb: new DynamoDBClient(),
     table: setting('RELEASES_TABLE'),
     cloudformation: new CloudFormationClient(),
+    cloudwatch: new CloudWatchClient(),
     lambda: new LambdaClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
   }),

@@ -200,6 +200,11 @@ export class Handlers extends Construct {
             wildcard: ANY_STACK,
           },
           listVersions,
+          {
+            actions: ['cloudwatch:DeleteAlarms'],
+            resources: [own('cloudwatch', 'alarm:*')],
+            wildcard: ANY_STACK,
+          },
           onStacks('ListStackResources'),
           onFunctions('ListVersionsByFunction', 'ListAliases'),
           {

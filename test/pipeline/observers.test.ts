@@ -137,6 +137,36 @@ describe('alarms, dashboard and log retention', () => {
     expect(await observersOf(stack)).toEqual(before);
   });
 
+  it('go with the function that a good release removes, and come back with it', async () => {
+    const stack = 'observed-less';
+    const extra = `  Extra:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: functions/extra/, Handler: app.handler, Runtime: python3.11 }
+`;
+    const files = aliased(1);
+    const withExtra = {
+      'template.yaml': `${files['template.yaml']}${extra}`,
+      'functions/extra/app.py': 'def handler(event, context):\n    return 1\n',
+    };
+    const names = async () => {
+      const { MetricAlarms = [] } = await cloudwatch.send(
+        new DescribeAlarmsCommand({ AlarmNamePrefix: `${stack}-` }),
+      );
+      return MetricAlarms.map(({ AlarmName = '' }) => AlarmName.split('-').slice(2).join('-')).sort();
+    };
+    const both = await release(stack, await projectZip({ ...files, ...withExtra }));
+    expect(both.status, both.message).toBe('SUCCEEDED');
+    const all = await names();
+    expect(all.filter((name) => name.startsWith('Extra-'))).toHaveLength(all.length / 2);
+    // A release that fails once the function is gone brings its alarms back with it.
+    const failed = await release(stack, await project(2, 10, RAISES));
+    expect(failed.error, failed.message).toBe('SmokeTestFailedError');
+    expect(await names()).toEqual(all);
+    const one = await release(stack, await project(3, 10));
+    expect(one.status, one.message).toBe('SUCCEEDED');
+    expect(await names()).toEqual(all.filter((name) => name.startsWith('Hello-')));
+  });
+
   it('are gone where a release fails that was the first one of a stack that others have deployed', async () => {
     const stack = 'observed-first';
     await cloudformation.send(
