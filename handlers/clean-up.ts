@@ -1,5 +1,5 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
-import { CloudWatchClient, DeleteAlarmsCommand } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
 import {
   DeleteFunctionCommand,
@@ -23,7 +23,7 @@ import { keys, type Release, releaseSchema } from '../core/release/release.ts';
 import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
 import { allReleases, releaseIdOf } from '../core/release/table.ts';
-import { inParts } from './lib/alarms.ts';
+import { deleteAlarms } from './lib/alarms.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { allStackResources } from './lib/stack.ts';
@@ -109,9 +109,10 @@ async function cleanUpAlarms(
   { alarms }: Snapshot,
 ): Promise<string[]> {
   const needed = new Set(alarmNames(stackName, [...functions.keys()]));
-  const outdated = alarms.filter((name) => !needed.has(name));
-  for (const AlarmNames of inParts(outdated)) await cloudwatch.send(new DeleteAlarmsCommand({ AlarmNames }));
-  return outdated;
+  return deleteAlarms(
+    cloudwatch,
+    alarms.filter((name) => !needed.has(name)),
+  );
 }
 
 /**

@@ -6,7 +6,7 @@ import {
   GetTemplateCommand,
   type Stack,
 } from '@aws-sdk/client-cloudformation';
-import { CloudWatchClient, DeleteAlarmsCommand, DeleteDashboardsCommand } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchClient, DeleteDashboardsCommand } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient, DeleteRetentionPolicyCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { LambdaClient } from '@aws-sdk/client-lambda';
@@ -20,7 +20,7 @@ import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/
 import { isBusy, restoreStep, type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { releaseKey } from '../core/release/table.ts';
 import { sha256 } from '../core/sha256.ts';
-import { existingAlarms, inParts, isNoDashboard } from './lib/alarms.ts';
+import { deleteAlarms, isNoDashboard } from './lib/alarms.ts';
 import { restoreAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet, dropSets, executeSet } from './lib/change-set.ts';
@@ -140,8 +140,7 @@ async function dropObservers(release: Release, snapshot: Snapshot, clients: Clie
     release.stackName,
     plan.functions.map(({ logicalId }) => logicalId),
   ).filter((name) => !snapshot.alarms.includes(name));
-  for (const AlarmNames of inParts(await existingAlarms(cloudwatch, names)))
-    await cloudwatch.send(new DeleteAlarmsCommand({ AlarmNames }));
+  await deleteAlarms(cloudwatch, names);
   for (const { name, retentionDays } of snapshot.functions) {
     const group = retentionDays === undefined ? await logGroupOf(logs, name) : undefined;
     if (group?.retentionInDays === RETENTION_DAYS)

@@ -5,7 +5,7 @@ import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import type { Builds } from './builds.ts';
 import type { Handlers } from './handlers.ts';
-import { executionsOf, Machine, StartRule } from './machine.ts';
+import { describeExecutions, Machine, StartRule } from './machine.ts';
 import type { Storage } from './storage.ts';
 
 export interface DeployMachineProps {
@@ -67,23 +67,18 @@ export class DeployMachine extends Construct {
           resources: Object.values(builds.projects).map(({ projectArn }) => projectArn),
         },
         {
-          // Step Functions learns of a build's end through this rule of its own: its developer guide, "Integrating CodeBuild".
+          // Step Functions learns of the end of a build and of a nested execution through these rules of its own: its developer
+          // guide, "Integrating CodeBuild" and "Start a nested workflow".
           actions: ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
           resources: [
-            `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:rule/StepFunctionsGetEventForCodeBuildStartBuildRule`,
-          ],
+            'StepFunctionsGetEventForCodeBuildStartBuildRule',
+            'StepFunctionsGetEventsForStepFunctionsExecutionRule',
+          ].map((rule) => `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:rule/${rule}`),
         },
         { actions: ['sns:Publish'], resources: [topic.topicArn] },
         { actions: ['states:StartExecution'], resources: [rollback.stateMachineArn] },
         // Not StopExecution: a way back that has begun goes on though the release that called it is stopped.
-        { actions: ['states:DescribeExecution'], resources: [executionsOf('rollback')] },
-        {
-          // It learns of that execution's end through this rule: the developer guide, "Start a nested workflow".
-          actions: ['events:PutTargets', 'events:PutRule', 'events:DescribeRule'],
-          resources: [
-            `arn:${Aws.PARTITION}:events:${Aws.REGION}:${Aws.ACCOUNT_ID}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule`,
-          ],
-        },
+        describeExecutions('rollback'),
       ],
       timeout: Duration.hours(4),
     }).machine;

@@ -5,7 +5,7 @@ import { Construct } from 'constructs';
 import { PROBE_PREFIX, TWIN_PREFIX } from '../core/release/probe.ts';
 import { ANY_ROLE, own } from './arns.ts';
 import { grant, HandlerFunction, type HandlerFunctionProps, type Permission } from './handler-function.ts';
-import { executionsOf } from './machine.ts';
+import { describeExecutions } from './machine.ts';
 import type { Storage } from './storage.ts';
 
 export interface HandlersProps {
@@ -68,11 +68,7 @@ export class Handlers extends Construct {
       resources: [releases.tableArn],
     });
     // Whoever holds the lock of a stack is one of these.
-    const holders: Permission = {
-      actions: ['states:DescribeExecution'],
-      resources: ['deploy', 'rollback'].map(executionsOf),
-      wildcard: 'An execution has a name that whoever starts it makes up.',
-    };
+    const holders = describeExecutions('deploy', 'rollback');
 
     const listVersions: Permission = {
       actions: ['lambda:ListLayerVersions'],
@@ -106,11 +102,11 @@ export class Handlers extends Construct {
       { actions: ['lambda:GetLayerVersion'], resources: [own('lambda', 'layer:*')], wildcard: ANY_STACK },
     ];
 
-    const describeAlarms: Permission = {
-      actions: ['cloudwatch:DescribeAlarms'],
+    const onAlarms = (...actions: string[]): Permission => ({
+      actions: actions.map((action) => `cloudwatch:${action}`),
       resources: [own('cloudwatch', 'alarm:*')],
       wildcard: ANY_STACK,
-    };
+    });
     const onDashboards = (action: string): Permission => ({
       actions: [`cloudwatch:${action}`],
       resources: [`arn:${Aws.PARTITION}:cloudwatch::${Aws.ACCOUNT_ID}:dashboard/plimsoll-*`],
@@ -167,7 +163,7 @@ export class Handlers extends Construct {
         permissions: [
           onStacks('DescribeStacks', 'GetTemplate', 'ListStackResources'),
           onFunctions('GetAlias', 'GetFunctionConfiguration'),
-          describeAlarms,
+          onAlarms('DescribeAlarms'),
           onDashboards('GetDashboard'),
           describeLogGroups,
           write,
@@ -200,11 +196,7 @@ export class Handlers extends Construct {
             wildcard: ANY_STACK,
           },
           listVersions,
-          {
-            actions: ['cloudwatch:DeleteAlarms'],
-            resources: [own('cloudwatch', 'alarm:*')],
-            wildcard: ANY_STACK,
-          },
+          onAlarms('DescribeAlarms', 'DeleteAlarms'),
           onStacks('ListStackResources'),
           onFunctions('ListVersionsByFunction', 'ListAliases'),
           {
@@ -297,7 +289,7 @@ export class Handlers extends Construct {
       WatchAlarms: {
         file: 'watch-alarms',
         environment: bucket,
-        permissions: [...read('releases'), describeAlarms],
+        permissions: [...read('releases'), onAlarms('DescribeAlarms')],
       },
       Observe: {
         file: 'observe',
@@ -307,11 +299,7 @@ export class Handlers extends Construct {
           onTable('GetItem'),
           onStacks('ListStackResources'),
           onFunctions('GetFunctionConfiguration'),
-          {
-            actions: ['cloudwatch:PutMetricAlarm'],
-            resources: [own('cloudwatch', 'alarm:*')],
-            wildcard: ANY_STACK,
-          },
+          onAlarms('PutMetricAlarm'),
           onDashboards('PutDashboard'),
           {
             actions: ['logs:CreateLogGroup', 'logs:DescribeLogGroups', 'logs:PutRetentionPolicy'],
@@ -346,11 +334,7 @@ export class Handlers extends Construct {
             'TagResource',
           ),
           ...deploy,
-          {
-            actions: ['cloudwatch:DescribeAlarms', 'cloudwatch:DeleteAlarms'],
-            resources: [own('cloudwatch', 'alarm:*')],
-            wildcard: ANY_STACK,
-          },
+          onAlarms('DescribeAlarms', 'DeleteAlarms'),
           onDashboards('DeleteDashboards'),
           {
             actions: ['logs:DescribeLogGroups', 'logs:DeleteRetentionPolicy'],

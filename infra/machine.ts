@@ -24,8 +24,15 @@ export interface MachineProps {
 export const machineName = (file: string): string => `${Aws.STACK_NAME}-${file}`;
 
 /** All executions of a state machine. */
-export const executionsOf = (file: string): string =>
+const executionsOf = (file: string): string =>
   `arn:${Aws.PARTITION}:states:${Aws.REGION}:${Aws.ACCOUNT_ID}:execution:${machineName(file)}:*`;
+
+/** Asking how the executions of these state machines fare. */
+export const describeExecutions = (...files: string[]): Permission => ({
+  actions: ['states:DescribeExecution'],
+  resources: files.map(executionsOf),
+  wildcard: 'An execution has a name that whoever starts it makes up.',
+});
 
 /** A state machine from its ASL file, with a role and a log group of its own. */
 export class Machine extends Construct {

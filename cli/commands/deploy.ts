@@ -102,14 +102,12 @@ async function sizesOf(
 }
 
 function timings(follower: Follower): { state: string; item?: string; status: string; ms: number }[] {
-  return [...follower.runs, ...follower.back].map(
-    ({ state, item, status, startedAt, endedAt = startedAt }) => ({
-      state,
-      ...(item ? { item } : {}),
-      status,
-      ms: endedAt - startedAt,
-    }),
-  );
+  return follower.all.map(({ state, item, status, startedAt, endedAt = startedAt }) => ({
+    state,
+    ...(item ? { item } : {}),
+    status,
+    ms: endedAt - startedAt,
+  }));
 }
 
 interface Following {
@@ -143,10 +141,7 @@ export async function followRelease(
           ms: Math.round(ms),
         }),
       );
-    else
-      console.error(
-        `\n${red(`${name}: ${message}`)}\n\n${timingTable([...follower.runs, ...follower.back])}`,
-      );
+    else console.error(`\n${red(`${name}: ${message}`)}\n\n${timingTable(follower.all)}`);
     return exitCodeOf(name);
   }
   const ended = JSON.parse(end.output ?? '{}') as { alreadyStarted?: boolean };

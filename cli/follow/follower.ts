@@ -24,7 +24,10 @@ export class Follower {
       // The end is asked for first, so that the history read after it is whole.
       const end = await this.client.describe(this.executionArn);
       this.runs = stateRuns(await this.client.history(this.executionArn));
-      if (this.find('Rollback')) this.back = stateRuns(await this.client.history(this.wayBack()));
+      if (this.find('Rollback')) {
+        const called = calledExecution(this.client.outputs.RollbackMachine, this.executionArn);
+        this.back = stateRuns(await this.client.history(called));
+      }
       if (end.status !== 'RUNNING') this.end = end;
       for (const listener of [...this.listeners]) listener();
       if (this.end) return this.end;
@@ -46,8 +49,9 @@ export class Follower {
     });
   }
 
-  private wayBack(): string {
-    return calledExecution(this.client.outputs.RollbackMachine, this.executionArn);
+  /** The states of the release and of its way back, in that order. */
+  get all(): StateRun[] {
+    return [...this.runs, ...this.back];
   }
 
   find(state: string, item?: string): StateRun | undefined {

@@ -1,5 +1,6 @@
 import {
   type CloudWatchClient,
+  DeleteAlarmsCommand,
   DescribeAlarmsCommand,
   GetDashboardCommand,
 } from '@aws-sdk/client-cloudwatch';
@@ -25,6 +26,16 @@ export async function existingAlarms(
     );
     found.push(...MetricAlarms.flatMap(({ AlarmName }) => AlarmName ?? []));
   }
+  return found;
+}
+
+/** Deletes those of the alarms that are there: one that is not would fail the call. @returns their names */
+export async function deleteAlarms(
+  cloudwatch: CloudWatchClient,
+  names: readonly string[],
+): Promise<string[]> {
+  const found = await existingAlarms(cloudwatch, names);
+  for (const AlarmNames of inParts(found)) await cloudwatch.send(new DeleteAlarmsCommand({ AlarmNames }));
   return found;
 }
 

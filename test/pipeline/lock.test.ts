@@ -1,9 +1,4 @@
-import {
-  DescribeExecutionCommand,
-  ListExecutionsCommand,
-  StartExecutionCommand,
-  StopExecutionCommand,
-} from '@aws-sdk/client-sfn';
+import { DescribeExecutionCommand, ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 import {
   callHandler,
@@ -19,6 +14,7 @@ import {
   release,
   sfn,
   start,
+  startRollback,
   stateOf,
   unlocked,
   until,
@@ -32,6 +28,13 @@ const outcomes = async (stack: string) => (await records(stack)).map(({ outcome 
 /** Starts a release of the base project, changed or not, without waiting for it. */
 async function begin(stackName: string, zip: Buffer, more: object = {}): Promise<string> {
   return start({ source: await upload(`uploads/${stackName}.zip`, zip), stackName, ...more });
+}
+
+/** Releases the base project. @returns the state of its stack */
+async function released(stack: string): Promise<object> {
+  const first = await release(stack, await projectZip());
+  expect(first.status, first.message).toBe('SUCCEEDED');
+  return stateOf(stack);
 }
 
 /** What an execution was started with. */
@@ -128,9 +131,7 @@ describe('a release that a human stops', () => {
     'SmokeTest',
   ])('in %s is brought back: the stack is as before, and answers as before', async (state) => {
     const stack = `stopped-in-${state}`;
-    const first = await release(stack, await projectZip());
-    expect(first.status, first.message).toBe('SUCCEEDED');
-    const before = await stateOf(stack);
+    const before = await released(stack);
     const arn = await begin(
       stack,
       await projectZip(changed('functions/hello/app.py', '"version": 1', '"version": 2')),
@@ -156,9 +157,7 @@ describe('a release that a human stops', () => {
 
   it('on its way back is brought back all the same, once', async () => {
     const stack = 'stopped-in-Rollback';
-    const first = await release(stack, await projectZip());
-    expect(first.status, first.message).toBe('SUCCEEDED');
-    const before = await stateOf(stack);
+    const before = await released(stack);
     const arn = await begin(stack, await failing());
     await entered(arn, 'Rollback');
     await stop(arn);
@@ -172,9 +171,7 @@ describe('a release that a human stops', () => {
 
   it('whose way back is stopped, too, stays locked; the rollback machine, by hand, ends it', async () => {
     const stack = 'stopped-on-its-way';
-    const first = await release(stack, await projectZip());
-    expect(first.status, first.message).toBe('SUCCEEDED');
-    const before = await stateOf(stack);
+    const before = await released(stack);
     const arn = await begin(stack, await failing());
     await entered(arn, 'Rollback');
     const way = wayBackOf(arn);
@@ -184,13 +181,7 @@ describe('a release that a human stops', () => {
     expect(await lockOwner(stack)).toBe(way);
     const refused = await begin(stack, await projectZip(), { idempotencyKey: 'too-early' });
     expect((await ended(refused)).message).toContain(`start it with {"stackName": "${stack}"}`);
-    const byHand = await sfn.send(
-      new StartExecutionCommand({
-        stateMachineArn: pipeline.RollbackMachine,
-        input: JSON.stringify({ stackName: stack }),
-      }),
-    );
-    expect((await ended(byHand.executionArn ?? '')).status).toBe('SUCCEEDED');
+    expect((await ended(await startRollback({ stackName: stack }))).status).toBe('SUCCEEDED');
     await unlocked(stack);
     expect(await stateOf(stack)).toEqual(before);
   });
@@ -253,12 +244,7 @@ describe('a release that a human stops', () => {
 });
 
 describe('the rollback machine, by hand', () => {
-  const rollback = async (input: object) => {
-    const { executionArn = '' } = await sfn.send(
-      new StartExecutionCommand({ stateMachineArn: pipeline.RollbackMachine, input: JSON.stringify(input) }),
-    );
-    return ended(executionArn);
-  };
+  const rollback = async (input: object) => ended(await startRollback(input));
 
   it('does nothing where nothing was stopped, and leaves a running release alone', async () => {
     expect((await rollback({ stackName: 'never-there' })).output).toEqual({ nothingToDo: true });

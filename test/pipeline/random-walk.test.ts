@@ -4,12 +4,7 @@ import {
   GetFunctionConfigurationCommand,
   GetLayerVersionByArnCommand,
 } from '@aws-sdk/client-lambda';
-import {
-  DescribeExecutionCommand,
-  paginateListExecutions,
-  StartExecutionCommand,
-  StopExecutionCommand,
-} from '@aws-sdk/client-sfn';
+import { DescribeExecutionCommand, paginateListExecutions, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { functionsOf } from '../../core/release/stack-resources.ts';
@@ -24,6 +19,7 @@ import {
   resourcesOf,
   sfn,
   start,
+  startRollback,
   until,
   upload,
 } from '../support/aws.ts';
@@ -113,21 +109,21 @@ const broken = (alias: boolean): Record<(typeof BROKEN)[number], () => Promise<B
     })),
 });
 
-/** Executions of the rollback machine, by the stopped execution that they were started for. */
-const waysBack = new Map<string, string>();
-const known = new Set<string>();
+/** Executions of the rollback machine that have been looked at, each with the stopped one that the rule has started it for. */
+const waysBack = new Map<string, string | undefined>();
 
 /** The execution that the rule has started for one that was stopped, once it has. */
 async function startedByRule(stopped: string): Promise<string | undefined> {
   const stateMachineArn = pipeline.RollbackMachine;
   for await (const { executions = [] } of paginateListExecutions({ client: sfn }, { stateMachineArn }))
-    for (const { executionArn = '' } of executions.filter(({ executionArn: arn = '' }) => !known.has(arn))) {
+    for (const { executionArn = '' } of executions.filter(
+      ({ executionArn: arn = '' }) => !waysBack.has(arn),
+    )) {
       const { input = '{}' } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
       const started = JSON.parse(input) as { executionArn?: string; failure?: object };
-      if (started.executionArn && !started.failure) waysBack.set(started.executionArn, executionArn);
-      known.add(executionArn);
+      waysBack.set(executionArn, started.failure ? undefined : started.executionArn);
     }
-  return waysBack.get(stopped);
+  return [...waysBack].find(([, started]) => started === stopped)?.[0];
 }
 
 class Walk {
@@ -183,13 +179,7 @@ class Walk {
       this.note(step, `${refused} refused`);
     }
     if (step.do === 'roll back') {
-      const { executionArn = '' } = await sfn.send(
-        new StartExecutionCommand({
-          stateMachineArn: pipeline.RollbackMachine,
-          input: JSON.stringify({ stackName: this.stack }),
-        }),
-      );
-      const end = await ended(executionArn);
+      const end = await ended(await startRollback({ stackName: this.stack }));
       expect(end.status, end.message).toBe('SUCCEEDED');
       this.note(step, 'SUCCEEDED');
     }

@@ -70,6 +70,14 @@ export async function start(input: object): Promise<string> {
   return executionArn;
 }
 
+/** Starts the rollback machine by hand. @returns ARN of the execution */
+export async function startRollback(input: object): Promise<string> {
+  const { executionArn = '' } = await sfn.send(
+    new StartExecutionCommand({ stateMachineArn: pipeline.RollbackMachine, input: JSON.stringify(input) }),
+  );
+  return executionArn;
+}
+
 export async function ended(arn: string): Promise<Ended> {
   const end = await until(`the end of ${arn}`, async () => {
     const found = await sfn.send(new DescribeExecutionCommand({ executionArn: arn }));
