@@ -1,5 +1,10 @@
 #!/usr/bin/env node
+// Starts the command line in a process group of its own, and sees to it that nothing of that group outlives the command,
+// however it ends: when the command line is gone, its group is killed here; when this process is gone, the command line
+// notices (cli/main.ts) and kills the group itself.
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -9,5 +14,38 @@ if (!existsSync(bundle)) {
   process.exit(2);
 }
 // The pinned uv of the checkout comes first, so that a build does not depend on the machine's own.
-process.env.PATH = `${fileURLToPath(new URL('../.plimsoll/tools/bin', import.meta.url))}${delimiter}${process.env.PATH}`;
-await import(bundle.href);
+const tools = fileURLToPath(new URL('../.plimsoll/tools/bin', import.meta.url));
+const child = spawn(process.execPath, [fileURLToPath(bundle), ...process.argv.slice(2)], {
+  env: { ...process.env, PATH: `${tools}${delimiter}${process.env.PATH}` },
+  stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  detached: true,
+});
+
+const killGroup = () => {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // Nothing of it is left.
+  }
+};
+
+// A terminal sends Ctrl-C here alone, since the command line is in another session. The second one ends it at once.
+let isEnding = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    if (isEnding && signal === 'SIGINT') killGroup();
+    else child.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal);
+    isEnding = true;
+  });
+}
+
+child.on('error', (error) => {
+  console.error(`plimsoll: cannot start ${process.execPath}: ${error.message}`);
+  process.exit(2);
+});
+child.on('exit', (code, signal) => {
+  killGroup();
+  if (signal && process.stderr.isTTY) process.stderr.write('\u001b[?25h');
+  // As a shell says of a program that a signal has ended.
+  process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
+});

@@ -10,6 +10,10 @@ import { runStep, STEPS, type Step } from './steps/step.ts';
 // Node 20 is the floor of this project; the SDK's notice that it will need 22 one day says nothing to a user.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 
+// Whoever started this (bin/plimsoll.mjs) was killed: nothing of this process group outlives it.
+process.once('disconnect', () => process.kill(-process.pid, 'SIGKILL'));
+process.channel?.unref();
+
 const program = new Command('plimsoll')
   .description('Builds, trims, proves and ships the Python layers and functions of a SAM project')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));

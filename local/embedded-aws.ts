@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,10 +11,16 @@ export interface EmbeddedAwsOptions {
   folder: string;
   /** @default a free one */
   port?: number;
+  /** Whether to wait while another command uses the folder. @default that is an error */
+  wait?: boolean;
 }
 
+/** Exit code of the adapter where another command uses the folder: local/adapter/ownership.py. */
+const BUSY = 75;
+
 const READY_MS = 60_000;
-const STOP_MS = 20_000;
+/** More than the adapter may take until all is at rest. */
+const STOP_MS = 25_000;
 const HOST = '127.0.0.1';
 /** MiniStack's root user. */
 const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
@@ -64,7 +70,9 @@ export class EmbeddedAws {
   private constructor(
     readonly port: number,
     private readonly child: ChildProcess,
-    private readonly log: string,
+    private readonly folder: string,
+    /** Whether it began with no state. */
+    readonly isFresh: boolean,
   ) {}
 
   readonly region = REGION;
@@ -84,34 +92,23 @@ export class EmbeddedAws {
   }
 
   /** @throws EmbeddedAwsError when it cannot be started, with the end of its log */
-  static async start({ folder, port: wanted }: EmbeddedAwsOptions): Promise<EmbeddedAws> {
+  static async start({ folder, port: wanted, wait = false }: EmbeddedAwsOptions): Promise<EmbeddedAws> {
     if (!existsSync(PYTHON))
       throw new EmbeddedAwsError('the embedded AWS is not installed; run: node scripts/setup.mjs');
     const port = await freePort(wanted);
-    const running = join(folder, 'running');
-    // State is written at a clean end only; what a crash leaves behind does not fit together.
-    if (existsSync(running)) {
-      if (await answers(Number(readFileSync(running, 'utf8')))) {
-        throw new EmbeddedAwsError(
-          `${folder} belongs to an embedded AWS that runs already; end it with Ctrl-C where it was started`,
-        );
-      }
-      rmSync(folder, { recursive: true, force: true });
-    }
-    mkdirSync(folder, { recursive: true });
-    const log = join(folder, 'log.txt');
-    const output = openSync(log, 'w');
+    const isFresh = !existsSync(join(folder, 'state')) || existsSync(join(folder, 'running'));
     const child = spawn(PYTHON, ['-m', 'adapter'], {
       cwd: join(ROOT, 'local'),
       // A group of its own: Ctrl-C reaches this process only, which then ends it in good order.
       detached: true,
       // It obeys its standard input, and ends when that does: with this process, however that ends.
-      stdio: ['pipe', output, output],
+      stdio: ['pipe', 'ignore', 'pipe'],
       env: {
         ...hostEnvironment(),
         PATH: `${TOOLS_PATH}:${process.env['PATH']}`,
         PLIMSOLL_FAULTS: join(folder, FAULTS_FILE),
-        PLIMSOLL_RUNNING: running,
+        PLIMSOLL_STATE: folder,
+        PLIMSOLL_WAIT: wait ? '1' : '0',
         PLIMSOLL_UV: UV,
         PYTHONDONTWRITEBYTECODE: '1',
         GATEWAY_PORT: String(port),
@@ -132,23 +129,30 @@ export class EmbeddedAws {
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       },
     });
-    writeFileSync(running, String(port));
-    const aws = new EmbeddedAws(port, child, log);
-    await aws.untilReady();
+    const aws = new EmbeddedAws(port, child, folder, isFresh);
+    await aws.untilReady(wait);
     return aws;
   }
 
-  private async untilReady(): Promise<void> {
-    const end = Date.now() + READY_MS;
+  private async untilReady(wait: boolean): Promise<void> {
+    let early = '';
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      early += text;
+    });
+    const end = Date.now() + (wait ? Number.POSITIVE_INFINITY : READY_MS);
     while (Date.now() < end && this.child.exitCode === null) {
       if (await answers(this.port)) return;
       await sleep(100);
     }
-    const lines = readFileSync(this.log, 'utf8').trim().split('\n').slice(-5).join('\n  ');
+    if (this.child.exitCode === BUSY)
+      throw new EmbeddedAwsError(
+        `another command (process ${early.trim()}) uses the embedded AWS in ${this.folder}\n  Wait until it is done, pass --when-locked wait, or give another folder with --state.`,
+      );
     await this.stop();
-    throw new EmbeddedAwsError(
-      `the embedded AWS did not start; the end of its log, ${this.log}:\n  ${lines}`,
-    );
+    const log = join(this.folder, 'log.txt');
+    const text = existsSync(log) ? readFileSync(log, 'utf8') : early;
+    const lines = text.trim().split('\n').slice(-5).join('\n  ');
+    throw new EmbeddedAwsError(`the embedded AWS did not start; the end of its log, ${log}:\n  ${lines}`);
   }
 
   /** The address under which this machine reaches an API's URL as AWS writes it; other addresses stay as they are. */

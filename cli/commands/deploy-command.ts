@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { PipelineClient } from '../pipeline-client.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
-import { allowDataLoss } from './options.ts';
+import { allowDataLoss, port } from './options.ts';
 
 interface Options extends DeployOptions {
   local: boolean;
@@ -18,13 +18,6 @@ function collect(text: string, before: Record<string, string>): Record<string, s
   return { ...before, [name]: value };
 }
 
-function port(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 65_535)
-    throw new InvalidArgumentError('a port is a number from 1 to 65535');
-  return value;
-}
-
 async function run(options: Options): Promise<number> {
   if (options.local) {
     // Loaded on demand: the builds of the pipeline have this command line, too, and nothing of local/.
@@ -39,7 +32,10 @@ export function deployCommand(): Command {
   return new Command('deploy')
     .description('hand the project to the pipeline and follow it live')
     .option('--project <folder>', 'folder of the SAM project', '.')
-    .option('--stack-name <name>', 'stack to deploy (default: stackName of plimsoll.yaml)')
+    .option(
+      '--stack-name <name>',
+      "stack to deploy (default: stackName of plimsoll.yaml, else stack_name of samconfig.toml, else the folder's name)",
+    )
     .option('--region <region>', 'region of the pipeline (default: the one of the AWS configuration)')
     .option('--environment <name>', "value of the template's parameter Environment")
     .option('--bedrock-model <id>', "value of the template's parameter BedrockModelId")

@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { manifestSchema } from '../../core/build/manifest.ts';
 import { exitCodeOf } from '../../core/error-names.ts';
 import { AlreadyStartedError, InvalidInputError } from '../../core/errors.ts';
-import { loadProject } from '../../core/project/project.ts';
+import { loadProject, type Project } from '../../core/project/project.ts';
+import { nameOfFolder, readSamStackName } from '../../core/project/stack-name.ts';
 import { buildPlanSchema } from '../../core/release/build-plan.ts';
 import { probeSchema } from '../../core/release/probe.ts';
 import { failureMessage } from '../../core/release/record.ts';
@@ -59,16 +60,39 @@ function parametersOf({ environment, bedrockModel, parameter }: DeployOptions): 
   };
 }
 
-export function stackNameOf(option: string | undefined, configured: string | undefined): string {
-  const name = option ?? configured;
-  if (name === undefined)
-    throw new InvalidInputError('which stack? Give --stack-name NAME, or stackName in plimsoll.yaml');
-  const parsed = stackNameSchema.safeParse(name);
-  if (!parsed.success)
-    throw new InvalidInputError(
-      `--stack-name: "${name}" is not a stack name: ${parsed.error.issues[0]?.message}`,
-    );
-  return name;
+/**
+ * The stack of a project: by the option, else plimsoll.yaml, else samconfig.toml, else its folder's name.
+ * @throws InvalidInputError, ProjectError
+ */
+export async function stackNameOf(
+  option: string | undefined,
+  configured: string | undefined,
+  root: string,
+): Promise<string> {
+  const found = option ?? configured ?? (await readSamStackName(root)) ?? nameOfFolder(root);
+  const parsed = stackNameSchema.safeParse(found);
+  if (parsed.success) return parsed.data;
+  const from = option === undefined ? 'stack name' : '--stack-name';
+  throw new InvalidInputError(
+    `${from}: "${found}" is not a stack name: ${parsed.error.issues[0]?.message}\n  Give --stack-name NAME, or set stackName in plimsoll.yaml.`,
+  );
+}
+
+/** A project that can be handed to the pipeline, and to which stack. */
+export interface Prepared {
+  root: string;
+  project: Project;
+  parameters: Record<string, string>;
+  stackName: string;
+}
+
+/** All that can be checked before anything is started or uploaded. @throws ProjectError, TemplateError, InvalidInputError */
+export async function prepare(options: DeployOptions): Promise<Prepared> {
+  const root = resolve(options.project);
+  const parameters = parametersOf(options);
+  const project = await loadProject(root, parameters);
+  const stackName = await stackNameOf(options.stackName, project.config.stackName, root);
+  return { root, project, parameters, stackName };
 }
 
 async function watch(follower: Follower, json: boolean): Promise<ExecutionEnd> {
@@ -183,12 +207,9 @@ export async function followRelease(
 export async function deploy(options: DeployOptions, place: Place): Promise<number> {
   const { json } = options;
   const { client } = place;
-  const root = resolve(options.project);
   const begin = performance.now();
-  const parameters = parametersOf(options);
   // What is wrong with the project is said before anything is uploaded.
-  const project = await loadProject(root, parameters);
-  const stackName = stackNameOf(options.stackName, project.config.stackName);
+  const { root, project, parameters, stackName } = await prepare(options);
   const workdir = await mkdtemp(join(tmpdir(), 'plimsoll-deploy-'));
   try {
     const zip = await packProject(root, workdir);

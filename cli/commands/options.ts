@@ -15,3 +15,11 @@ export const allowDataLoss = (): Option =>
         );
       return [...before, text];
     });
+
+/** Parses a port. @throws InvalidArgumentError */
+export function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65_535)
+    throw new InvalidArgumentError('a port is a number from 1 to 65535');
+  return value;
+}

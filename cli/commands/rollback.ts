@@ -6,8 +6,8 @@ import { readConfig } from '../../core/project/config.ts';
 import { failureMessage, type ReleaseRecord } from '../../core/release/record.ts';
 import { PipelineClient } from '../pipeline-client.ts';
 import { dim, green, red } from '../show/table.ts';
-import { followRelease, stackNameOf } from './deploy.ts';
-import { allowDataLoss } from './options.ts';
+import { followRelease, type Place, stackNameOf } from './deploy.ts';
+import { allowDataLoss, port } from './options.ts';
 
 interface Options {
   project: string;
@@ -17,6 +17,9 @@ interface Options {
   region?: string;
   pipeline: string;
   json: boolean;
+  local: boolean;
+  port?: number;
+  state?: string;
 }
 
 /** The release to go back to: the one that is named, else the last good one before the one that runs. @throws InvalidInputError */
@@ -56,13 +59,40 @@ async function finishStopped(client: PipelineClient, stackName: string, json: bo
   return isDone ? 0 : exitCodeOf(error);
 }
 
-async function rollback(options: Options): Promise<number> {
+/** Rolls back a release that was cut off with the embedded AWS, and says so in one line. @returns the exit code */
+export async function rollBackInterrupted(client: PipelineClient, stackName: string): Promise<number> {
+  const end = await client.untilEnd(await client.startRollback(stackName));
+  if (end.status === 'SUCCEEDED') {
+    console.error(dim(`Rolled back ${stackName}: its last release was interrupted.`));
+    return 0;
+  }
+  const error = end.error ?? end.status;
+  console.error(red(`${error}: ${failureMessage({ Error: error, Cause: end.cause ?? '' })}`));
+  return exitCodeOf(error);
+}
+
+async function run(options: Options): Promise<number> {
+  const root = resolve(options.project);
+  const config = await readConfig(root);
+  const stackName = await stackNameOf(options.stackName, config.stackName, root);
+  const get = config.smoke.endpoints[0]?.get;
+  if (options.local) {
+    // Loaded on demand: the builds of the pipeline have this command line, too, and nothing of local/.
+    const { inEmbeddedAws } = await import('./in-embedded-aws.ts');
+    return inEmbeddedAws(options, (place) => rollback(options, { place, stackName, get }));
+  }
+  if (options.region !== undefined) process.env['AWS_REGION'] = options.region;
+  const place = { client: await PipelineClient.find(options.pipeline), reachable: (url: string) => url };
+  return rollback(options, { place, stackName, get });
+}
+
+async function rollback(
+  options: Options,
+  { place, stackName, get }: { place: Place; stackName: string; get: string | undefined },
+): Promise<number> {
   const begin = performance.now();
   const { to, json } = options;
-  if (options.region !== undefined) process.env['AWS_REGION'] = options.region;
-  const config = await readConfig(resolve(options.project));
-  const stackName = stackNameOf(options.stackName, config.stackName);
-  const client = await PipelineClient.find(options.pipeline);
+  const { client } = place;
   if (await client.isLocked(stackName)) return finishStopped(client, stackName, json);
   const records = await client.releases(stackName);
   const { from, target } = targetOf(records, to);
@@ -75,8 +105,7 @@ async function rollback(options: Options): Promise<number> {
     idempotencyKey: `rollback-after-${records.at(-1)?.id}-to-${target.id}`,
   });
   if (!json) console.log(`${stackName}: from ${from.id} back to ${target.id}, execution ${executionArn}\n`);
-  const get = config.smoke.endpoints[0]?.get;
-  return followRelease(executionArn, { client, reachable: (url) => url }, { json, begin, get });
+  return followRelease(executionArn, place, { json, begin, get });
 }
 
 export function rollbackCommand(): Command {
@@ -90,11 +119,17 @@ export function rollbackCommand(): Command {
     )
     .addOption(allowDataLoss())
     .option('--project <folder>', 'folder of the SAM project', '.')
-    .option('--stack-name <name>', 'stack to bring back (default: stackName of plimsoll.yaml)')
+    .option(
+      '--stack-name <name>',
+      "stack to roll back (default: stackName of plimsoll.yaml, else stack_name of samconfig.toml, else the folder's name)",
+    )
     .option('--region <region>', 'region of the pipeline (default: the one of the AWS configuration)')
     .option('--pipeline <stack>', 'name of the stack of the pipeline', 'Plimsoll')
+    .option('--local', 'roll back on the embedded AWS of this checkout', false)
+    .option('--port <port>', 'with --local: port of the embedded AWS (default: a free one)', port)
+    .option('--state <folder>', 'with --local: folder of its state (default: .plimsoll/aws of the checkout)')
     .option('--json', 'print one JSON document at the end, and nothing else', false)
     .action(async (options: Options) => {
-      process.exitCode = await rollback(options);
+      process.exitCode = await run(options);
     });
 }

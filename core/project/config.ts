@@ -39,7 +39,7 @@ const endpoint = z.strictObject({
 });
 
 export const configSchema = z.strictObject({
-  /** @default the name in samconfig.toml is not read; the command line or the upload's key names the stack */
+  /** @default stack_name of samconfig.toml, else the folder's name; of an upload, the name in its key */
   stackName: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,127}$/)

@@ -1,18 +1,17 @@
 """Starts MiniStack with its holes filled: `python -m adapter`, in local/. One module a hole; each says what AWS does.
 
 Configured by the environment alone: GATEWAY_PORT, BIND_HOST, AUTH and the rest of MiniStack's own variables, and
-PLIMSOLL_RUNNING, a file that is there while the state on disk is not whole. Whoever started this holds its standard
-input: the line "stop" ends it in good order; the end of the input, which is what a crash of the parent looks like, at once.
+PLIMSOLL_STATE, the folder of its state. Whoever started this holds its standard input: the line "stop", or the end of the
+input, which is what a killed parent looks like, makes it save its state and end.
 """
 
 import importlib
 import os
-import pathlib
 import signal
 import sys
 import threading
 
-from adapter import codebuild_builds
+from adapter import codebuild_builds, interrupted, ownership
 
 HOLES = (
     "alias_weights",
@@ -51,23 +50,27 @@ def save():
     from ministack.core.persistence import save_all
 
     save_all(app._build_persistence_save_dict())
-    pathlib.Path(os.environ["PLIMSOLL_RUNNING"]).unlink(missing_ok=True)
 
 
-def obey(orders):
+def obey(orders, owned):
     try:
         for order in orders:
             if order.strip() == "stop":
-                save()
-                return
+                break
+        owned.ending()
+        # What is still changing when the time is over cannot be saved whole: the next start drops it.
+        if interrupted.settle():
+            save()
+            owned.saved()
     finally:
         end_all()
 
 
 def main():
+    owned = ownership.take()
     for hole in HOLES:
         importlib.import_module(f"adapter.{hole}").install()
-    threading.Thread(target=obey, args=(os.fdopen(os.dup(0)),), daemon=True).start()
+    threading.Thread(target=obey, args=(os.fdopen(os.dup(0)), owned), daemon=True).start()
     # Nothing that MiniStack starts may read the orders.
     with open(os.devnull, encoding="utf-8") as nothing:
         os.dup2(nothing.fileno(), 0)
