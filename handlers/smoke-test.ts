@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import {
   CloudWatchLogsClient,
-  FilterLogEventsCommand,
+  paginateFilterLogEvents,
   ResourceNotFoundException,
 } from '@aws-sdk/client-cloudwatch-logs';
 import { LambdaClient } from '@aws-sdk/client-lambda';
@@ -88,6 +88,9 @@ async function checkEndpoint(endpoint: Endpoint, url: string, check: string): Pr
   if (problem) fail(check, `${url}: ${problem}`);
 }
 
+/** So many errors are enough to say that there are many. */
+const ERRORS_COUNTED = 100;
+
 /** Waits until the log of the last call is there: CloudWatch Logs takes in what functions write some seconds later. */
 async function awaitLog(
   logs: CloudWatchLogsClient,
@@ -97,8 +100,8 @@ async function awaitLog(
 ): Promise<void> {
   const request = { logGroupName, startTime: since.getTime(), filterPattern: `"${requestId}"` };
   for (let attempt = 0; attempt < LOG_ATTEMPTS; attempt += 1) {
-    const { events = [] } = await logs.send(new FilterLogEventsCommand(request));
-    if (events.some(({ message = '' }) => isReport(message))) return;
+    for await (const { events = [] } of paginateFilterLogEvents({ client: logs }, request))
+      if (events.some(({ message = '' }) => isReport(message))) return;
     await sleep(LOG_PAUSE_MS);
   }
 }
@@ -114,15 +117,13 @@ async function checkLog(
   const logGroupName = `/aws/lambda/${name}`;
   try {
     if (lastRequest !== undefined) await awaitLog(logs, logGroupName, lastRequest, since);
-    const { events = [] } = await logs.send(
-      new FilterLogEventsCommand({
-        logGroupName,
-        startTime: since.getTime(),
-        filterPattern: LOG_ERROR_PATTERN,
-        limit: 100,
-      }),
-    );
-    const errors = events.flatMap(({ message = '' }) => errorLines(message));
+    const request = { logGroupName, startTime: since.getTime(), filterPattern: LOG_ERROR_PATTERN };
+    const errors: string[] = [];
+    // A page may be empty though later ones are not (CloudWatch Logs API reference, FilterLogEvents).
+    for await (const { events = [] } of paginateFilterLogEvents({ client: logs }, request)) {
+      errors.push(...events.flatMap(({ message = '' }) => errorLines(message)));
+      if (errors.length >= ERRORS_COUNTED) break;
+    }
     if (errors[0] !== undefined)
       fail(check, `${errors.length} errors since the deployment, the first: ${errors[0].slice(0, 500)}`);
   } catch (error) {

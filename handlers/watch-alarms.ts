@@ -1,4 +1,4 @@
-import { CloudWatchClient, paginateDescribeAlarms, StateValue } from '@aws-sdk/client-cloudwatch';
+import { AlarmType, CloudWatchClient, paginateDescribeAlarms, StateValue } from '@aws-sdk/client-cloudwatch';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { AlarmDuringShiftError } from '../core/errors.ts';
@@ -42,7 +42,9 @@ export async function watchAlarms(
   const from = Math.floor(Date.parse(since) / 1000) * 1000;
   const red: string[] = [];
   for (const AlarmNames of inParts(names)) {
-    const query = { AlarmNames, StateValue: StateValue.ALARM };
+    // Without their type, composite alarms are left out (CloudWatch API reference, DescribeAlarms).
+    const AlarmTypes = [AlarmType.MetricAlarm, AlarmType.CompositeAlarm];
+    const query = { AlarmNames, AlarmTypes, StateValue: StateValue.ALARM };
     for await (const { MetricAlarms = [], CompositeAlarms = [] } of paginateDescribeAlarms(
       { client: cloudwatch },
       query,

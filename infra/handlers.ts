@@ -289,7 +289,15 @@ export class Handlers extends Construct {
       WatchAlarms: {
         file: 'watch-alarms',
         environment: bucket,
-        permissions: [...read('releases'), onAlarms('DescribeAlarms')],
+        permissions: [
+          ...read('releases'),
+          {
+            actions: ['cloudwatch:DescribeAlarms'],
+            resources: ['*'],
+            wildcard:
+              'DescribeAlarms tells of composite alarms only whoever may describe all (CloudWatch API reference).',
+          },
+        ],
       },
       Observe: {
         file: 'observe',

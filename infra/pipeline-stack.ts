@@ -1,6 +1,8 @@
 import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
+import { own } from './arns.ts';
 import { Boundary } from './boundary.ts';
 import { Builds } from './builds.ts';
 import { CloudFormationRole } from './cloudformation-role.ts';
@@ -18,6 +20,20 @@ export class PipelineStack extends Stack {
     });
     const storage = new Storage(this, 'Storage');
     const topic = new Topic(this, 'Notifications', { displayName: 'Plimsoll', enforceSSL: true });
+    // The Deny of enforceSSL replaces SNS's default policy, by which the account's own services may publish (SNS developer
+    // guide, "Example cases for access control": allow CloudWatch alarms).
+    topic.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'AlarmsPublish',
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [topic.topicArn],
+        conditions: {
+          StringEquals: { 'aws:SourceAccount': this.account },
+          ArnLike: { 'aws:SourceArn': own('cloudwatch', 'alarm:*') },
+        },
+      }),
+    );
     const boundary =
       this.contextText('permissionsBoundary') ?? new Boundary(this, 'Boundary', this, storage).policyArn;
     const packages = {

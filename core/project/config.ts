@@ -9,6 +9,12 @@ export const CONFIG_FILE = 'plimsoll.yaml';
 /** MB as in the documentation: 1,000,000 bytes. */
 const MB = 1_000_000;
 
+/**
+ * How long a release may watch its traffic in all, in seconds: half of the four hours that the deploy machine has, and with a look
+ * at the alarms every five seconds about 14,000 of the 25,000 events that an execution may have (Step Functions quotas).
+ */
+const MAX_BAKE_SECONDS = 7200;
+
 /** `105 MB`, `300 kB` or a plain number of bytes. */
 const bytes = z
   .union([z.int().positive(), z.string().regex(/^\d+(\.\d+)? ?(kB|MB)$/, 'write bytes, or "105 MB"')])
@@ -119,6 +125,13 @@ export const configSchema = z.strictObject({
     .refine(({ steps }) => steps.every((step, index) => step > (steps[index - 1] ?? 0)), {
       message: 'each step must be more than the one before',
       path: ['steps'],
+    })
+    .refine(({ steps, bake }) => (steps.length + 1) * bake <= MAX_BAKE_SECONDS, {
+      error: ({ input }) => {
+        const { steps, bake } = input as { steps: unknown[]; bake: number };
+        return `${steps.length} steps and then all of it, ${bake} s after each, are ${(steps.length + 1) * bake} s; a release may watch its traffic for ${MAX_BAKE_SECONDS} s in all. Take fewer steps or a shorter bake`;
+      },
+      path: ['bake'],
     })
     .default({ steps: [], bake: 0, alarms: [] }),
   smoke: z.strictObject({ endpoints: z.array(endpoint).max(50).default([]) }).default({ endpoints: [] }),

@@ -1,7 +1,7 @@
 import {
   type CloudFormationClient,
-  DescribeStackEventsCommand,
   DescribeStacksCommand,
+  paginateDescribeStackEvents,
   paginateListStackResources,
   type Stack,
   type StackEvent,
@@ -38,14 +38,20 @@ export async function failureReasons(
   stackName: string,
   since: Date,
 ): Promise<string[]> {
-  const { StackEvents = [] } = await cloudformation.send(
-    new DescribeStackEventsCommand({ StackName: stackName }),
-  );
   const isCause = (event: StackEvent) =>
     event.ResourceStatus?.endsWith('_FAILED') && !/cancelled/i.test(event.ResourceStatusReason ?? '');
-  const causes = StackEvents.filter((event) => isCause(event) && (event.Timestamp ?? since) >= since)
-    .reverse()
-    .slice(0, 3);
+  const found: StackEvent[] = [];
+  // Newest first: what is older than the change ends the walk.
+  pages: for await (const { StackEvents = [] } of paginateDescribeStackEvents(
+    { client: cloudformation },
+    { StackName: stackName },
+  )) {
+    for (const event of StackEvents) {
+      if ((event.Timestamp ?? since) < since) break pages;
+      if (isCause(event)) found.push(event);
+    }
+  }
+  const causes = found.reverse().slice(0, 3);
   const reasons: string[] = [];
   for (const {
     LogicalResourceId,

@@ -16,6 +16,8 @@ const list = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]
 /** Actions for which AWS offers no resource to name: Service Authorization Reference. */
 const NO_RESOURCE = [
   'lambda:ListLayerVersions',
+  // One that takes a resource, but hides composite alarms from whoever may not describe all (CloudWatch API reference).
+  'cloudwatch:DescribeAlarms',
   'lambda:CreateEventSourceMapping',
   'lambda:GetEventSourceMapping',
   'lambda:UpdateEventSourceMapping',
@@ -55,6 +57,30 @@ describe('the pipeline stack', () => {
         id.startsWith(construct),
       ),
     );
+
+  it('lets CloudWatch alarms of its own account publish to its topic', () => {
+    const [policy] = Object.values(template.findResources('AWS::SNS::TopicPolicy'));
+    const allowed = policy?.['Properties'].PolicyDocument.Statement.filter(
+      ({ Effect }: Statement) => Effect === 'Allow',
+    );
+    expect(allowed).toEqual([
+      expect.objectContaining({
+        Action: 'sns:Publish',
+        Principal: { Service: 'cloudwatch.amazonaws.com' },
+        Condition: expect.objectContaining({
+          StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } },
+        }),
+      }),
+    ]);
+  });
+
+  it('lets WatchAlarms see composite alarms, which takes the right to describe all', () => {
+    const watching = statements.filter(
+      ({ policy, Action }) =>
+        policy.startsWith('HandlersWatchAlarms') && list(Action).includes('cloudwatch:DescribeAlarms'),
+    );
+    expect(watching.map(({ Resource }) => Resource)).toEqual(['*']);
+  });
 
   it('is clean under cdk-nag', () => {
     const errors = Annotations.fromStack(stack).findError('*', Match.stringLikeRegexp('AwsSolutions-.*'));

@@ -66,6 +66,11 @@ describe('a project', () => {
       { 'plimsoll.yaml': 'smoke: { endpoints: [{ get: hello }] }' },
       /smoke\.endpoints\.0\.get.*begin with \//,
     ],
+    [
+      'traffic that is watched for longer than a release may run',
+      { 'plimsoll.yaml': 'traffic: { steps: [10, 50], bake: 3600 }' },
+      /traffic\.bake: 2 steps .* are 10800 s; a release may watch its traffic for 7200 s in all/,
+    ],
     ['an unknown key', { 'plimsoll.yaml': 'smokes: 1' }, /smokes/],
     [
       'nothing to build',
