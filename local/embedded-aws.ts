@@ -20,7 +20,7 @@ const BUSY = 75;
 
 const READY_MS = 60_000;
 /** More than the adapter may take until all is at rest. */
-const STOP_MS = 25_000;
+const STOP_MS = 45_000;
 const HOST = '127.0.0.1';
 /** MiniStack's root user. */
 const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };

@@ -5,7 +5,7 @@ that was cut off so is found by its lock, and rolled back, as one that was stopp
 
 import time
 
-SETTLE_SECONDS = 15
+SETTLE_SECONDS = 30
 POLL_SECONDS = 0.2
 
 
