@@ -4,6 +4,7 @@ import { rememberingResolver } from '../core/build/resolve.ts';
 import { rememberedPlan, Workspace } from '../core/build/workspace.ts';
 import { PrerequisiteError } from '../core/errors.ts';
 import { type Mode, modeSchema } from '../core/optimise/decisions.ts';
+import { buildFolder } from '../core/project/files.ts';
 import { loadProject, type Project } from '../core/project/project.ts';
 import type { BuildPlan } from '../core/release/build-plan.ts';
 import { planProject } from '../core/release/plan.ts';
@@ -32,6 +33,9 @@ export async function openProject(root: string, { mode, lazy }: Overrides): Prom
   return { ...project, config: { ...project.config, optimise } };
 }
 
+/** Where a project is built; it need not be there yet. @throws ProjectError where a link or a file is in the way */
+export const workFolder = (root: string): Promise<string> => buildFolder(root, BUILD_FOLDER);
+
 /** The plan of a project, with the resolution that lies in its build folder as long as nothing has changed. */
 export const planIn = (project: Project, folder: string): Promise<BuildPlan> =>
   planProject(project, rememberingResolver(join(folder, 'resolutions')));
@@ -47,7 +51,7 @@ export interface Opened {
 /** What was built last, as the project is now. @throws PrerequisiteError where it was not built */
 export async function openBuild(project: string, overrides: Overrides): Promise<Opened> {
   const root = resolve(project);
-  const folder = join(root, BUILD_FOLDER);
+  const folder = await workFolder(root);
   const planned = await planIn(await openProject(root, overrides), folder);
   const plan = await rememberedPlan(planned, folder);
   if (!plan) throw new PrerequisiteError(`${root} is not built as it is now; run: plimsoll build`);

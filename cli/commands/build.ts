@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { Listr, type ListrTask } from 'listr2';
 import type { Manifest } from '../../core/build/manifest.ts';
@@ -10,8 +10,8 @@ import type { Project } from '../../core/project/project.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
 import { wavesOf, withRequired } from '../../core/release/plan.ts';
 import { megabytes, refuseOverBudget, type SizeReport } from '../../core/size/report.ts';
-import { BUILD_FOLDER, measureAll } from '../measure.ts';
-import { lazyOption, modeOption, type Overrides, openProject, planIn } from '../open-build.ts';
+import { measureAll } from '../measure.ts';
+import { lazyOption, modeOption, type Overrides, openProject, planIn, workFolder } from '../open-build.ts';
 import { sizeTable } from '../show/release.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { dim, duration, green } from '../show/table.ts';
@@ -57,9 +57,8 @@ function describe(manifest: Manifest, reused: boolean, ms: number): string {
     : `${size} ${dim(`of ${megabytes(manifest.installedBytes)} installed, ${duration(ms)}`)}`;
 }
 
-function buildTasks(options: BuildOptions, root: string): ListrTask<Context>[] {
+function buildTasks(options: BuildOptions, root: string, folder: string): ListrTask<Context>[] {
   const lines = new Map<string, Line>();
-  const folder = join(root, BUILD_FOLDER);
   return [
     {
       title: 'Check prerequisites',
@@ -172,7 +171,8 @@ function layersToBuild({ layers }: BuildPlan, only?: readonly string[]): string[
 export async function build(options: BuildOptions): Promise<void> {
   const root = resolve(options.project);
   const begin = performance.now();
-  const list = new Listr<Context>(buildTasks(options, root), {
+  const folder = await workFolder(root);
+  const list = new Listr<Context>(buildTasks(options, root, folder), {
     ...rendererOf(options.json),
     exitOnError: true,
   });
@@ -198,7 +198,7 @@ export async function build(options: BuildOptions): Promise<void> {
   const manifests = artifacts.map(({ manifest }) => manifest);
   console.log(`\n${sizeTable(measured, plan, manifests)}\n`);
   if (options.verbose) for (const manifest of manifests) console.log(details(manifest));
-  console.log(green(`Built in ${duration(ms)} below ${join(root, BUILD_FOLDER)}.`));
+  console.log(green(`Built in ${duration(ms)} below ${folder}.`));
   console.log('Next: plimsoll deploy --local, or plimsoll deploy');
 }
 

@@ -15,11 +15,11 @@ import {
   wasBuilt,
 } from '../../core/build/workspace.ts';
 import { BudgetExceededError, ImportCheckError, PrerequisiteError } from '../../core/errors.ts';
+import { ownValue } from '../../core/project/intrinsics.ts';
 import type { BuildPlan, PlannedLayer } from '../../core/release/build-plan.ts';
 import { withRequired } from '../../core/release/plan.ts';
 import { megabytes } from '../../core/size/report.ts';
-import { BUILD_FOLDER } from '../measure.ts';
-import { lazyOption, modeOption, type Overrides, openProject, planIn } from '../open-build.ts';
+import { lazyOption, modeOption, type Overrides, openProject, planIn, workFolder } from '../open-build.ts';
 import { heavyTable, stepsTable } from '../show/optimised.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { dim, duration, green, red, table } from '../show/table.ts';
@@ -41,7 +41,7 @@ function pick({ layers }: BuildPlan, name: string): PlannedLayer[] {
 /** The plan of the project as it is now, with what the optimiser has decided for it, if it has. */
 async function openPlan(options: Options): Promise<{ root: string; folder: string; plan: BuildPlan }> {
   const root = resolve(options.project);
-  const folder = join(root, BUILD_FOLDER);
+  const folder = await workFolder(root);
   const planned = await planIn(await openProject(root, options), folder);
   return { root, folder, plan: (await rememberedPlan(planned, folder)) ?? planned };
 }
@@ -59,7 +59,7 @@ async function buildLayers(name: string, options: Options & { verbose: boolean }
 
 async function optimizeLayers(name: string, options: Options): Promise<void> {
   const root = resolve(options.project);
-  const folder = join(root, BUILD_FOLDER);
+  const folder = await workFolder(root);
   const plan = await planIn(await openProject(root, options), folder);
   refuseUnknownLayers(wanted(name) ?? [], plan);
   await new Listr(
@@ -129,7 +129,7 @@ async function judge(
   const artifact = artifacts.get(layer.name);
   if (!artifact) throw new Error(`layer ${layer.name} was not looked for`);
   const { manifest, folder } = artifact;
-  const budget = plan.budgets.layers[layer.name];
+  const budget = ownValue(plan.budgets.layers, layer.name);
   const sha256 = createHash('sha256')
     .update(await readFile(join(folder, 'layer.zip')))
     .digest('hex');
@@ -226,7 +226,7 @@ async function showStatus(name: string, options: Options): Promise<void> {
         state: built ? 'built' : before ? 'changed since it was built' : 'not built',
         bytes: built?.manifest.bytes ?? null,
         zipped: built?.manifest.zip.bytes ?? null,
-        budget: plan.budgets.layers[layer.name] ?? null,
+        budget: ownValue(plan.budgets.layers, layer.name) ?? null,
         requires: layer.requires,
         distributions: layer.distributions.map((one) => `${one.name} ${one.version}`),
       };

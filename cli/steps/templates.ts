@@ -1,9 +1,9 @@
 import { expandSam } from '../../core/build/sam.ts';
 import { TemplateError } from '../../core/errors.ts';
+import { MAX_TEMPLATE_BYTES } from '../../core/project/files.ts';
 import { type NestedTemplate, withNested } from '../../core/project/nested.ts';
 import type { Project } from '../../core/project/project.ts';
 import type { ProjectTemplate } from '../../core/project/template.ts';
-import { MAX_TEMPLATE_BYTES } from '../../core/project/yaml.ts';
 import { refuseForeignRights, type Within, withBoundary } from '../../core/release/boundary.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
 import { markedTemplate } from '../../core/release/deployable.ts';

@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { ProjectError } from '../errors.ts';
+import { readProjectFile } from '../project/files.ts';
 import { pathInProject } from '../project/path.ts';
-import { readProjectFile } from '../project/yaml.ts';
 
 const MAX_REQUIREMENTS_BYTES = 200_000;
 const MAX_INCLUDES = 20;
@@ -31,7 +30,7 @@ export async function readRequirements(
   seen: readonly string[] = [],
 ): Promise<string[]> {
   if (seen.includes(file) || seen.length > MAX_INCLUDES) throw new ProjectError(`${file}: includes itself`);
-  const text = await readProjectFile(join(root, file), file, MAX_REQUIREMENTS_BYTES);
+  const text = await readProjectFile(root, file, MAX_REQUIREMENTS_BYTES);
   if (text === undefined) throw new ProjectError(`${file}: no such file`);
   const lines = text.replace(/\\\r?\n/g, ' ').split(/\r?\n/);
   const result: string[] = [];

@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { ProjectError } from '../errors.ts';
 
 export interface TreeFile {
   /** Relative to the tree, with forward slashes. */
@@ -8,10 +9,14 @@ export interface TreeFile {
   bytes: number;
 }
 
+/** What Node puts in the place of bytes that are not UTF-8. */
+const REPLACED = '\ufffd';
+
 /**
  * All files below a folder, sorted by path. Links are left out: an artifact holds plain files only, and a link in a
  * project could point anywhere. Synchronous: thousands of small questions to the disk cost more as promises.
  * @param skip names of files and folders that are passed over wherever they stand
+ * @throws ProjectError for a name that is not UTF-8: Node cannot open it, and a zip cannot hold it
  */
 export function listTree(root: string, skip: (name: string) => boolean = () => false): TreeFile[] {
   const result: TreeFile[] = [];
@@ -19,6 +24,8 @@ export function listTree(root: string, skip: (name: string) => boolean = () => f
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (skip(entry.name)) continue;
+      if (entry.name.includes(REPLACED))
+        throw new ProjectError(`${join(root, path)}: the name is not UTF-8. Rename the file.`);
       if (entry.isDirectory()) visit(path);
       else if (entry.isFile()) result.push({ path, bytes: statSync(join(root, path)).size });
     }

@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import { z } from 'zod';
 import { ProjectError } from '../errors.ts';
 import { modeSchema } from '../optimise/decisions.ts';
-import { parseYaml, readProjectFile } from './yaml.ts';
+import { readProjectFile } from './files.ts';
+import { parseYaml } from './yaml.ts';
 
 export const CONFIG_FILE = 'plimsoll.yaml';
 
@@ -150,7 +150,7 @@ export function describeIssues(error: z.ZodError): string {
 
 /** Reads plimsoll.yaml; a project without one gets the defaults. @throws ProjectError naming the key and the value. */
 export async function readConfig(root: string): Promise<ProjectConfig> {
-  const text = await readProjectFile(join(root, CONFIG_FILE), CONFIG_FILE);
+  const text = await readProjectFile(root, CONFIG_FILE);
   const raw = text === undefined ? {} : (parseYaml(text, CONFIG_FILE) ?? {});
   const parsed = configSchema.safeParse(raw);
   if (!parsed.success) throw new ProjectError(`${CONFIG_FILE}: ${describeIssues(parsed.error)}`);

@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
+import { readProjectFile } from './files.ts';
 import { isObject, objectOf, resolveText, type Scope } from './intrinsics.ts';
 import { pathInProject } from './path.ts';
-import { parseYaml, readProjectFile } from './yaml.ts';
+import { parseYaml } from './yaml.ts';
 
 /**
  * Files that a template names by a local path, as definitions of state machines, APIs and resolvers. `sam package` puts them
@@ -76,7 +76,7 @@ function refuseUploads(
 }
 
 async function contentOf(root: string, path: string, where: string, as: Inline['as']): Promise<unknown> {
-  const text = await readProjectFile(join(root, path), path);
+  const text = await readProjectFile(root, path);
   if (text === undefined)
     throw new TemplateError(`${where}: there is no file ${path}; create it or correct the template`);
   if (as === 'text') return text;

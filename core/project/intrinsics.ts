@@ -15,6 +15,10 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 /** The members of a node, none where it has none. */
 export const objectOf = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});
 
+/** A member of a map that is keyed by names that a user gave, and may be `constructor`; undefined where it has none. */
+export const ownValue = <T>(map: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(map, key) ? map[key] : undefined;
+
 type Resolver = (argument: unknown, scope: Scope) => unknown;
 
 const text = (value: unknown): string | undefined =>

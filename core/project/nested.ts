@@ -1,19 +1,22 @@
-import { join } from 'node:path';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
+import { readProjectFile } from './files.ts';
 import { withFiles } from './inline.ts';
-import { isObject, objectOf, resolveText, type Scope } from './intrinsics.ts';
+import { isObject, objectOf, ownValue, resolveText, type Scope } from './intrinsics.ts';
 import { pathInProject } from './path.ts';
 import { OUTERMOST, type Place, type ProjectTemplate, readTemplate } from './template.ts';
-import { readProjectFile } from './yaml.ts';
 
 /** What CloudFormation makes of each of them. */
 export const NESTED_STACK = 'AWS::CloudFormation::Stack';
 
 /** Types that bring a template of their own, by the property that says where it lies. */
-export const NESTED: Readonly<Record<string, string>> = {
+const NESTED: Readonly<Record<string, string>> = {
   [NESTED_STACK]: 'TemplateURL',
   'AWS::Serverless::Application': 'Location',
 };
+
+/** The property in which a resource of a type has its template, or undefined where it has none. */
+export const nestingKey = (type: unknown): string | undefined =>
+  typeof type === 'string' ? ownValue(NESTED, type) : undefined;
 
 /** CloudFormation has no limit of its own for the depth; nobody goes that deep but by a circle. */
 const MAX_DEPTH = 5;
@@ -107,7 +110,7 @@ async function readOne(
     throw new UnsupportedProjectError(
       `${where}: ${file} is nested more than ${MAX_DEPTH} deep; does a template nest itself?`,
     );
-  const text = await readProjectFile(join(root, file), file);
+  const text = await readProjectFile(root, file);
   if (text === undefined)
     throw new TemplateError(`${where}: there is no file ${file}; create it or correct the template`);
   const known = Object.fromEntries(
@@ -142,7 +145,7 @@ async function readInside(root: string, outer: Nesting): Promise<NestedTemplate[
   const result: NestedTemplate[] = [];
   for (const [logicalId, resource] of Object.entries(objectOf(template.document['Resources']))) {
     const { Type, Properties } = objectOf(resource);
-    const key = NESTED[String(Type)];
+    const key = nestingKey(Type);
     if (key === undefined) continue;
     const properties = objectOf(Properties);
     const where = `${file}: Resources.${logicalId}.Properties.${key}`;
@@ -174,7 +177,7 @@ export function withNested(
   const Resources = Object.fromEntries(
     Object.entries(objectOf(document['Resources'])).map(([id, resource]) => {
       const url = urls.get(id);
-      const key = NESTED[String(objectOf(resource)['Type'])];
+      const key = nestingKey(objectOf(resource)['Type']);
       if (url === undefined || key === undefined || !isObject(resource)) return [id, resource];
       return [id, { ...resource, Properties: { ...objectOf(resource['Properties']), [key]: url } }];
     }),

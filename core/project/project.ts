@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ProjectError, TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues, type ProjectConfig, readConfig } from './config.ts';
+import { ifThere, parseJson, readProjectFile, refuseLinkOutside } from './files.ts';
 import { withFiles } from './inline.ts';
 import { allNested, type NestedTemplate, readNested } from './nested.ts';
 import { pathInProject } from './path.ts';
@@ -16,7 +17,6 @@ import {
   type TemplateFunction,
   type TemplateLayer,
 } from './template.ts';
-import { readProjectFile } from './yaml.ts';
 
 /** Folder beside a function's code that holds its smoke events; it is not shipped. */
 export const SMOKE_FOLDER = 'smoke';
@@ -69,7 +69,8 @@ async function placeOf(
   if (place === undefined)
     throw new ProjectError(`${where}: ${path} is outside the project; use a folder beside the template`);
   const isArchive = foreign !== undefined && 'archive' in foreign;
-  const info = await stat(join(root, place)).catch(() => undefined);
+  await refuseLinkOutside(root, place, where);
+  const info = await ifThere(stat(join(root, place)));
   if (isArchive ? !info?.isFile() : !info?.isDirectory())
     throw new ProjectError(
       `${where}: there is no ${isArchive ? 'file' : 'folder'} ${path}; create it or correct the template`,
@@ -79,26 +80,22 @@ async function placeOf(
 
 async function requirementsOf(root: string, folder: string): Promise<{ requirements?: string }> {
   const path = join(folder, 'requirements.txt');
-  const info = await stat(join(root, path)).catch(() => undefined);
+  await refuseLinkOutside(root, path);
+  const info = await ifThere(stat(join(root, path)));
   return info?.isFile() ? { requirements: path } : {};
 }
 
 async function smokeEventsOf(root: string, codeUri: string): Promise<SmokeEvent[]> {
   const folder = join(codeUri, SMOKE_FOLDER);
-  const names = (await readdir(join(root, folder)).catch(() => []))
+  await refuseLinkOutside(root, folder);
+  const names = ((await ifThere(readdir(join(root, folder)))) ?? [])
     .filter((name) => name.endsWith('.json'))
     .sort();
   return Promise.all(
     names.map(async (name) => {
       const file = join(folder, name);
-      const text = (await readProjectFile(join(root, file), file, MAX_SMOKE_EVENT_BYTES)) ?? '';
-      let raw: unknown;
-      try {
-        raw = JSON.parse(text);
-      } catch (error) {
-        throw new ProjectError(`${file}: ${(error as Error).message}`);
-      }
-      const parsed = smokeSchema.safeParse(raw);
+      const text = (await readProjectFile(root, file, MAX_SMOKE_EVENT_BYTES)) ?? '';
+      const parsed = smokeSchema.safeParse(parseJson(text, file));
       if (!parsed.success) {
         throw new ProjectError(`${file}: ${describeIssues(parsed.error)}; write {"event": …, "expect": …}`);
       }
@@ -127,7 +124,7 @@ function common<T>(
 async function findTemplate(root: string, config: ProjectConfig): Promise<{ file: string; text: string }> {
   const candidates = config.template ? [config.template] : ['template.yaml', 'template.yml'];
   for (const file of candidates) {
-    const text = await readProjectFile(join(root, file), file);
+    const text = await readProjectFile(root, file);
     if (text !== undefined) return { file, text };
   }
   throw new ProjectError(

@@ -1,8 +1,8 @@
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { ProjectError } from '../errors.ts';
+import { readProjectFile } from './files.ts';
 import { objectOf } from './intrinsics.ts';
-import { readProjectFile } from './yaml.ts';
 
 const SAM_CONFIG = 'samconfig.toml';
 
@@ -12,7 +12,7 @@ const SAM_CONFIG = 'samconfig.toml';
  * @returns undefined where it names none. @throws ProjectError
  */
 export async function readSamStackName(root: string): Promise<string | undefined> {
-  const text = await readProjectFile(join(root, SAM_CONFIG), SAM_CONFIG);
+  const text = await readProjectFile(root, SAM_CONFIG);
   if (text === undefined) return undefined;
   const environment = objectOf(objectOf(parsed(text))['default']);
   for (const command of ['deploy', 'global']) {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues } from './config.ts';
 import { type ForeignBuild, foreignBuild } from './foreign.ts';
-import { isObject, resolve, resolveText, type Scope } from './intrinsics.ts';
+import { isObject, ownValue, resolve, resolveText, type Scope } from './intrinsics.ts';
 import { noEchoIn, withoutNames } from './no-echo.ts';
 import { parseTemplate } from './yaml.ts';
 
@@ -69,10 +69,16 @@ export interface ProjectTemplate {
 }
 
 const map = z.record(z.string(), z.unknown());
+/** Logical ids of resources and names of parameters: CloudFormation User Guide, "Resources", "Parameters"; quotas: 255 characters. */
+const nameSchema = (what: string) =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9]+$/, `${what} has letters and digits only`)
+    .max(255, `${what} has at most 255 characters`);
 const templateSchema = z.looseObject({
   Parameters: z
     .record(
-      z.string(),
+      nameSchema('the name of a parameter'),
       z.looseObject({ Default: z.unknown().optional(), AllowedValues: z.array(z.unknown()).optional() }),
     )
     .default({}),
@@ -80,7 +86,7 @@ const templateSchema = z.looseObject({
   Conditions: map.default({}),
   Globals: z.looseObject({ Function: map.default({}) }).default({ Function: {} }),
   Resources: z.record(
-    z.string().regex(/^[A-Za-z0-9]+$/, 'a logical id has letters and digits only'),
+    nameSchema('a logical id'),
     z.looseObject({ Type: z.string(), Properties: map.default({}), Metadata: map.optional() }),
   ),
 });
@@ -102,7 +108,7 @@ function merge(globals: unknown, own: unknown): unknown {
   return Object.fromEntries(
     [...new Set([...Object.keys(globals), ...Object.keys(own)])].map((key) => [
       key,
-      merge(globals[key], own[key]),
+      merge(ownValue(globals, key), ownValue(own, key)),
     ]),
   );
 }
@@ -271,10 +277,11 @@ class TemplateReader {
     for (const entry of list) {
       const own = isObject(entry) && typeof entry['Ref'] === 'string' ? entry['Ref'] : undefined;
       const given = own === undefined ? undefined : this.place.givenLayers.get(own);
-      const isLayer = own !== undefined && this.resources[own]?.Type === SERVERLESS_LAYER;
+      const resource = own === undefined ? undefined : ownValue(this.resources, own);
+      const isLayer = resource?.Type === SERVERLESS_LAYER;
       if (given !== undefined) layers.push(given);
       else if (isLayer && own) layers.push(this.place.inside + own);
-      else if (own !== undefined && this.resources[own] === undefined && !this.declared.has(own)) {
+      else if (own !== undefined && resource === undefined && !this.declared.has(own)) {
         this.fail(logicalId, 'Layers', `!Ref ${own} names no resource and no parameter`);
       } else foreignLayers.push(resolveText(entry, this.scope));
     }
@@ -285,7 +292,7 @@ class TemplateReader {
 function checkNames(file: string, layers: TemplateLayer[]): void {
   for (const { name, logicalId } of layers) {
     // Lambda's own pattern of a layer name; it becomes part of an S3 key, too.
-    if (!/^[A-Za-z0-9_-]{1,140}$/.test(name)) {
+    if (!/^[A-Za-z0-9_-]{1,140}$/.test(name) || name === '__proto__') {
       throw new TemplateError(
         `${file}: Resources.${logicalId}.Properties.LayerName: "${name}" is not a layer name; use letters, digits, - and _`,
       );

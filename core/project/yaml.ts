@@ -1,19 +1,18 @@
-import { readFile, stat } from 'node:fs/promises';
 import {
   type CollectionTag,
   type Document,
   isAlias,
+  isCollection,
   isPair,
   isScalar,
   parseDocument,
+  type Scalar,
   type ScalarTag,
   type Tags,
   visit,
 } from 'yaml';
 import { type PlimsollError, ProjectError, TemplateError } from '../errors.ts';
-
-/** CloudFormation's own limit for a template, in bytes: docs.aws.amazon.com, "CloudFormation quotas". */
-export const MAX_TEMPLATE_BYTES = 1_000_000;
+import { MAX_DEPTH, MAX_TEMPLATE_BYTES, tooDeep } from './files.ts';
 
 /** Short forms whose long form is `Fn::NAME`. */
 const FUNCTIONS = [
@@ -112,6 +111,10 @@ function keepWritten(document: Document): void {
   });
 }
 
+/** ` in line 3`, where the parser knows it. */
+const lineOf = (text: string, { range }: Scalar): string =>
+  range ? ` in line ${text.slice(0, range[0]).split('\n').length}` : '';
+
 function parse(
   text: string,
   file: string,
@@ -126,8 +129,19 @@ function parse(
     uniqueKeys: true,
   });
   const problem = document.errors[0] ?? document.warnings[0];
+  if (problem?.code === 'RESOURCE_EXHAUSTION') throw new Failure(tooDeep(file));
   if (problem) throw new Failure(`${file}: ${problem.message.trim()}`);
   visit(document, {
+    Collection: (_key, _node, path) => {
+      if (path.filter(isCollection).length >= MAX_DEPTH) throw new Failure(tooDeep(file));
+    },
+    Pair: (_key, { key }) => {
+      // Not a name of CloudFormation's, Lambda's or ours; many a library drops it, or takes it for something else.
+      if (isScalar(key) && key.value === '__proto__')
+        throw new Failure(
+          `${file}: the key __proto__${lineOf(text, key)} is not a name that AWS takes. Rename it.`,
+        );
+    },
     Alias: (_key, node) => {
       if (isAlias(node))
         throw new Failure(`${file}: the alias *${node.source} is not supported; write the value out`);
@@ -154,19 +168,4 @@ export function parseTemplate(text: string, file: string): unknown {
 /** Parses a plain YAML file of the project. @throws ProjectError */
 export function parseYaml(text: string, file: string): unknown {
   return parse(text, file, [], ProjectError).toJS();
-}
-
-/**
- * Reads a small text file that a user wrote.
- * @returns undefined where there is no such file. @throws ProjectError where it is larger than `limit` bytes.
- */
-export async function readProjectFile(
-  path: string,
-  name: string,
-  limit = MAX_TEMPLATE_BYTES,
-): Promise<string | undefined> {
-  const info = await stat(path).catch(() => undefined);
-  if (!info?.isFile()) return undefined;
-  if (info.size > limit) throw new ProjectError(`${name}: ${info.size} bytes, at most ${limit} are read`);
-  return readFile(path, 'utf8');
 }

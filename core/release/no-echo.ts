@@ -1,5 +1,5 @@
 import { StatefulChangeError } from '../errors.ts';
-import { objectOf } from '../project/intrinsics.ts';
+import { objectOf, ownValue } from '../project/intrinsics.ts';
 import { noEchoIn, withoutNames } from '../project/no-echo.ts';
 import type { Release } from './release.ts';
 
@@ -65,7 +65,7 @@ export function withSetters(
   const hidden = noEchoIn(template);
   const earlier = settersIn(before);
   const setters = hidden.flatMap((name) => {
-    const setter = Object.hasOwn(parameters, name) ? id : earlier[name];
+    const setter = Object.hasOwn(parameters, name) ? id : ownValue(earlier, name);
     return setter === undefined ? [] : [[name, setter]];
   });
   if (setters.length === 0) return template;

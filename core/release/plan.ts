@@ -9,6 +9,7 @@ import { isLeftover, listTree } from '../build/tree.ts';
 import { type Decisions, type Mode, NO_DECISIONS, type ProjectDecisions } from '../optimise/decisions.ts';
 import { SAFETY_SET } from '../optimise/keep.ts';
 import type { ForeignBuild, SamResource } from '../project/foreign.ts';
+import { ownValue } from '../project/intrinsics.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
 import { sha256 } from '../sha256.ts';
 import { budgetsOf } from '../size/budget.ts';
@@ -360,8 +361,8 @@ const decided = <A extends PlannedArtifact>(artifact: A, decisions: Decisions | 
 export function withDecisions(plan: BuildPlan, decisions: ProjectDecisions): BuildPlan {
   return {
     ...plan,
-    layers: plan.layers.map((layer) => decided(layer, decisions.layer[layer.name])),
-    functions: plan.functions.map((fn) => decided(fn, decisions.function[fn.name])),
+    layers: plan.layers.map((layer) => decided(layer, ownValue(decisions.layer, layer.name))),
+    functions: plan.functions.map((fn) => decided(fn, ownValue(decisions.function, fn.name))),
   };
 }
 

@@ -1,4 +1,4 @@
-import { isObject, objectOf } from '../project/intrinsics.ts';
+import { isObject, objectOf, ownValue } from '../project/intrinsics.ts';
 import { type PlannedFunction, UNKNOWN_VALUE } from './build-plan.ts';
 import { holdsLayerMark } from './deployable.ts';
 
@@ -111,7 +111,7 @@ export function twinEnvironment(
   return Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [
       name,
-      value === UNKNOWN_VALUE ? (live.environment[name] ?? value) : value,
+      value === UNKNOWN_VALUE ? (ownValue(live.environment, name) ?? value) : value,
     ]),
   );
 }

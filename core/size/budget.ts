@@ -1,4 +1,5 @@
 import { ProjectError } from '../errors.ts';
+import { ownValue } from '../project/intrinsics.ts';
 import type { Project } from '../project/project.ts';
 import type { BuildPlan } from '../release/build-plan.ts';
 
@@ -44,7 +45,7 @@ export function budgetsOf(project: Pick<Project, 'config' | 'functions' | 'layer
     functions: Object.fromEntries(
       project.functions.map(({ logicalId }) => [
         logicalId,
-        budgets.functions[logicalId] ?? DEFAULT_BUDGETS.function,
+        ownValue(budgets.functions, logicalId) ?? DEFAULT_BUDGETS.function,
       ]),
     ),
     total: budgets.total ?? DEFAULT_BUDGETS.total,

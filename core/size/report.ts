@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BudgetExceededError } from '../errors.ts';
+import { ownValue } from '../project/intrinsics.ts';
 import type { BuildPlan } from '../release/build-plan.ts';
 import { LAMBDA_LAYERS_PER_FUNCTION, LAMBDA_UNZIPPED_BYTES } from './limits.ts';
 
@@ -107,7 +108,7 @@ export function sizeReport(
     sizes.find((one) => one.kind === kind && one.name === name)?.bytes ?? 0;
   const total = distinctBytes(artifacts);
   const budgetChecks = sizes.flatMap(({ kind, name, bytes }) => {
-    const limit = plan.budgets[kind === 'layer' ? 'layers' : 'functions'][name];
+    const limit = ownValue(plan.budgets[kind === 'layer' ? 'layers' : 'functions'], name);
     // A budget is "less than": an artifact of exactly that size is over it.
     return limit === undefined ? [] : [check(`${kind} ${name}`, 'budget', bytes, limit - 1)];
   });

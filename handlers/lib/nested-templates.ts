@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ArtifactChangedError } from '../../core/errors.ts';
 import { objectOf } from '../../core/project/intrinsics.ts';
-import { NESTED } from '../../core/project/nested.ts';
+import { nestingKey } from '../../core/project/nested.ts';
 import { keys } from '../../core/release/release.ts';
 import { sha256 } from '../../core/sha256.ts';
 import type { ArtifactBucket } from './artifact-bucket.ts';
@@ -15,7 +15,7 @@ const HASHED = /\/nested\/([0-9a-f]{64})\.json$/;
 /** The hash of the template that a resource nests, where it is one of the pipeline's. */
 export function hashOf(resource: unknown): string | undefined {
   const { Type, Properties } = objectOf(resource);
-  const property = NESTED[String(Type)];
+  const property = nestingKey(Type);
   const url = property && objectOf(Properties)[property];
   return typeof url === 'string' ? HASHED.exec(url)?.[1] : undefined;
 }

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TemplateError } from '../../../core/errors.ts';
-import { MAX_TEMPLATE_BYTES, parseTemplate, parseYaml } from '../../../core/project/yaml.ts';
+import { MAX_TEMPLATE_BYTES } from '../../../core/project/files.ts';
+import { parseTemplate, parseYaml } from '../../../core/project/yaml.ts';
 
 const parse = (text: string) => parseTemplate(text, 'template.yaml');
 
@@ -92,6 +93,8 @@ describe('a template in YAML', () => {
   it('takes any JSON as it is', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
+        // Rejected by name: test/unit/project/files.test.ts.
+        fc.pre(!JSON.stringify(value).includes('"__proto__":'));
         const document = { Value: value };
         expect(parse(JSON.stringify(document))).toEqual(JSON.parse(JSON.stringify(document)));
       }),
