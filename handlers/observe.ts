@@ -37,6 +37,8 @@ interface Clients {
   logs: CloudWatchLogsClient;
   lock: StackLock;
   topicArn: string;
+  /** Name of the pipeline's stack. */
+  pipeline: string;
   region: string;
 }
 
@@ -94,7 +96,7 @@ export async function observe(
   const alarms = alarmsOf(release.stackName, functions);
   await Promise.all(alarms.map((alarm) => putAlarm(clients, alarm)));
   await Promise.all(functions.map(({ name }) => limitLogs(clients.logs, name)));
-  const dashboard = dashboardName(release.stackName);
+  const dashboard = dashboardName(clients.pipeline, release.stackName);
   const body = dashboardBody(release.stackName, functions, clients.region);
   await clients.cloudwatch.send(new PutDashboardCommand({ DashboardName: dashboard, DashboardBody: body }));
   return { alarms: alarms.map(({ name }) => name), dashboard };
@@ -108,6 +110,7 @@ export const handler = lambdaHandler('Observe', inputSchema, (input) =>
     logs: new CloudWatchLogsClient(),
     lock: StackLock.ofPipeline(),
     topicArn: setting('TOPIC_ARN'),
+    pipeline: setting('PIPELINE_STACK'),
     region: setting('AWS_REGION'),
   }),
 );

@@ -5,15 +5,9 @@ import { z } from 'zod';
 import { manifestSchema } from '../core/build/manifest.ts';
 import { ImportCheckError } from '../core/errors.ts';
 import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
+import { temporaryPrefix } from '../core/release/pipeline-name.ts';
 import { handlerModule, isOurs } from '../core/release/plan.ts';
-import {
-  isSlow,
-  PROBE_HANDLER,
-  PROBE_PREFIX,
-  type Probe,
-  refuseHeavyStart,
-  temporaryName,
-} from '../core/release/probe.ts';
+import { isSlow, PROBE_HANDLER, type Probe, refuseHeavyStart, temporaryName } from '../core/release/probe.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
@@ -28,6 +22,8 @@ interface Clients {
   bucket: ArtifactBucket;
   /** Role of the probes: it may do nothing but write logs. */
   roleArn: string;
+  /** Name of the pipeline's stack. */
+  pipeline: string;
 }
 
 const answerSchema = z.object({
@@ -109,9 +105,10 @@ export async function probeImports(
   const { lambda, bucket } = clients;
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const validated = await ValidatedArtifacts.read(bucket, release);
+  const prefix = temporaryPrefix(clients.pipeline, 'probe');
   const attempt = (fn: PlannedFunction, modules: readonly string[], index: number): Promise<Probe> => {
     const configuration = {
-      FunctionName: temporaryName(PROBE_PREFIX, release, index === 0 ? fn.name : `${fn.name}/${index}`),
+      FunctionName: temporaryName(prefix, release, index === 0 ? fn.name : `${fn.name}/${index}`),
       Description: 'Temporary: proves the imports of a release before it is deployed',
       Role: clients.roleArn,
       Handler: PROBE_HANDLER,
@@ -143,5 +140,6 @@ export const handler = lambdaHandler('ProbeImports', inputSchema, (input) =>
     logs: new CloudWatchLogsClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
     roleArn: setting('PROBE_ROLE_ARN'),
+    pipeline: setting('PIPELINE_STACK'),
   }),
 );

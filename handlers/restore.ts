@@ -45,6 +45,8 @@ interface Clients {
   dynamodb: DynamoDBClient;
   table: string;
   roleArn: string;
+  /** Name of the pipeline's stack. */
+  pipeline: string;
   region: string;
 }
 
@@ -147,7 +149,7 @@ async function dropObservers(release: Release, snapshot: Snapshot, clients: Clie
       await logs.send(new DeleteRetentionPolicyCommand({ logGroupName: group.logGroupName }));
   }
   if (snapshot.dashboard) return;
-  const dashboard = { DashboardNames: [dashboardName(release.stackName)] };
+  const dashboard = { DashboardNames: [dashboardName(clients.pipeline, release.stackName)] };
   await cloudwatch.send(new DeleteDashboardsCommand(dashboard)).catch((error: unknown) => {
     if (!isNoDashboard(error)) throw error;
   });
@@ -246,6 +248,7 @@ export const handler = lambdaHandler('Restore', inputSchema, (input) =>
     dynamodb: new DynamoDBClient(),
     table: setting('RELEASES_TABLE'),
     roleArn: setting('CLOUDFORMATION_ROLE_ARN'),
+    pipeline: setting('PIPELINE_STACK'),
     region: setting('AWS_REGION'),
   }),
 );

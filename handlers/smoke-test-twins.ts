@@ -4,7 +4,8 @@ import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-l
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
-import { TWIN_PREFIX, temporaryName } from '../core/release/probe.ts';
+import { temporaryPrefix } from '../core/release/pipeline-name.ts';
+import { temporaryName } from '../core/release/probe.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { snapshotSchema } from '../core/release/snapshot.ts';
 import { aliasesIn, functionsOf } from '../core/release/stack-resources.ts';
@@ -31,6 +32,8 @@ interface Clients {
   lambda: LambdaClient;
   logs: CloudWatchLogsClient;
   bucket: ArtifactBucket;
+  /** Name of the pipeline's stack. */
+  pipeline: string;
 }
 
 interface Output {
@@ -61,7 +64,7 @@ async function prove(
   const why = whyNoTwin(fn, now, before, like);
   if (why !== undefined) return why;
   const configuration = {
-    FunctionName: temporaryName(TWIN_PREFIX, release, fn.name),
+    FunctionName: temporaryName(temporaryPrefix(clients.pipeline, 'twin'), release, fn.name),
     Description: `Temporary: proves ${functionName} of a release before it is deployed`,
     Role: live.Role,
     Handler: fn.handler,
@@ -120,5 +123,6 @@ export const handler = lambdaHandler('SmokeTestTwins', inputSchema, (input) =>
     lambda: new LambdaClient(),
     logs: new CloudWatchLogsClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+    pipeline: setting('PIPELINE_STACK'),
   }),
 );

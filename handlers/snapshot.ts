@@ -25,6 +25,8 @@ interface Clients {
   lambda: LambdaClient;
   logs: CloudWatchLogsClient;
   bucket: ArtifactBucket;
+  /** Name of the pipeline's stack. */
+  pipeline: string;
 }
 
 /** Keeps what is needed to come back to the stack as it runs now. */
@@ -64,7 +66,7 @@ export async function snapshot(
     functions: await Promise.all(
       [...functions].map(([logicalId, name]) => liveFunction(logicalId, name, clients)),
     ),
-    dashboard: await hasDashboard(clients.cloudwatch, dashboardName(release.stackName)),
+    dashboard: await hasDashboard(clients.cloudwatch, dashboardName(clients.pipeline, release.stackName)),
     alarms: await existingAlarms(clients.cloudwatch, alarmNames(release.stackName, [...functions.keys()])),
   });
 }
@@ -102,5 +104,6 @@ export const handler = lambdaHandler('Snapshot', inputSchema, (input) =>
     lambda: new LambdaClient(),
     logs: new CloudWatchLogsClient(),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+    pipeline: setting('PIPELINE_STACK'),
   }),
 );

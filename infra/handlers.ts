@@ -2,7 +2,7 @@ import { Aws, Duration, Stack } from 'aws-cdk-lib';
 import { Role as IamRole, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { PROBE_PREFIX, TWIN_PREFIX } from '../core/release/probe.ts';
+import { temporaryPrefix } from '../core/release/pipeline-name.ts';
 import { ANY_ROLE, own } from './arns.ts';
 import { grant, HandlerFunction, type HandlerFunctionProps, type Permission } from './handler-function.ts';
 import { describeExecutions } from './machine.ts';
@@ -37,7 +37,9 @@ export class Handlers extends Construct {
   constructor(scope: Construct, id: string, { storage, topic, cloudFormationRole }: HandlersProps) {
     super(scope, id);
     const { sources, artifacts, releases } = storage;
-    const probeRole = this.probeRole();
+    const { stackName } = Stack.of(this);
+    const pipeline = { PIPELINE_STACK: stackName };
+    const probeRole = this.probeRole(stackName);
 
     const read = (...folders: string[]): Permission[] => [
       {
@@ -109,7 +111,7 @@ export class Handlers extends Construct {
     });
     const onDashboards = (action: string): Permission => ({
       actions: [`cloudwatch:${action}`],
-      resources: [`arn:${Aws.PARTITION}:cloudwatch::${Aws.ACCOUNT_ID}:dashboard/plimsoll-*`],
+      resources: [`arn:${Aws.PARTITION}:cloudwatch::${Aws.ACCOUNT_ID}:dashboard/${stackName}-*`],
       wildcard: ANY_STACK,
     });
     const describeLogGroups: Permission = {
@@ -121,7 +123,7 @@ export class Handlers extends Construct {
     const definitions: Record<string, HandlerFunctionProps> = {
       Prerequisites: {
         file: 'prerequisites',
-        environment: { ...table, ...bucket, PIPELINE_STACK: Stack.of(this).stackName },
+        environment: { ...table, ...bucket, ...pipeline },
         permissions: [
           {
             actions: ['s3:GetObject', 's3:GetObjectVersion'],
@@ -159,7 +161,7 @@ export class Handlers extends Construct {
       },
       Snapshot: {
         file: 'snapshot',
-        environment: bucket,
+        environment: { ...bucket, ...pipeline },
         permissions: [
           onStacks('DescribeStacks', 'GetTemplate', 'ListStackResources'),
           onFunctions('GetAlias', 'GetFunctionConfiguration'),
@@ -209,23 +211,23 @@ export class Handlers extends Construct {
       },
       ProbeImports: {
         file: 'probe-imports',
-        environment: { ...bucket, PROBE_ROLE_ARN: probeRole.roleArn },
+        environment: { ...bucket, ...pipeline, PROBE_ROLE_ARN: probeRole.roleArn },
         timeout: Duration.minutes(15),
         permissions: [
           ...read('releases', 'layers', 'functions'),
-          ...onTemporary(PROBE_PREFIX),
+          ...onTemporary(temporaryPrefix(stackName, 'probe')),
           passRole(probeRole, 'lambda.amazonaws.com'),
         ],
       },
       SmokeTestTwins: {
         file: 'smoke-test-twins',
-        environment: bucket,
+        environment: { ...bucket, ...pipeline },
         timeout: Duration.minutes(15),
         permissions: [
           ...read('releases', 'nested', 'functions'),
           onStacks('ListStackResources'),
           onFunctions('GetFunctionConfiguration'),
-          ...onTemporary(TWIN_PREFIX),
+          ...onTemporary(temporaryPrefix(stackName, 'twin')),
           {
             actions: ['iam:PassRole'],
             resources: [ANY_ROLE],
@@ -301,7 +303,7 @@ export class Handlers extends Construct {
       },
       Observe: {
         file: 'observe',
-        environment: { ...table, TOPIC_ARN: topic.topicArn },
+        environment: { ...table, ...pipeline, TOPIC_ARN: topic.topicArn },
         timeout: Duration.minutes(2),
         permissions: [
           onTable('GetItem'),
@@ -323,7 +325,7 @@ export class Handlers extends Construct {
       },
       Restore: {
         file: 'restore',
-        environment: { ...bucket, ...table, ...deployRole },
+        environment: { ...bucket, ...table, ...deployRole, ...pipeline },
         timeout: Duration.minutes(3),
         permissions: [
           ...read('releases', 'nested'),
@@ -365,7 +367,7 @@ export class Handlers extends Construct {
   }
 
   /** Probes run the project's code before it is released, so they may do nothing but write their logs. */
-  private probeRole(): Role {
+  private probeRole(stackName: string): Role {
     const role = new IamRole(this, 'ProbeRole', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
       description: 'Temporary functions that prove the imports of a release',
@@ -373,7 +375,7 @@ export class Handlers extends Construct {
     grant(role, [
       {
         actions: ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'],
-        resources: [own('logs', `log-group:/aws/lambda/${PROBE_PREFIX}*`)],
+        resources: [own('logs', `log-group:/aws/lambda/${temporaryPrefix(stackName, 'probe')}*`)],
         wildcard: 'Probes are temporary; each has a log group of its own behind this prefix.',
       },
     ]);

@@ -1,7 +1,9 @@
-import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
+import { type App, CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
+import { InvalidInputError } from '../core/errors.ts';
+import { DEFAULT_PIPELINE, pipelineNameSchema } from '../core/release/pipeline-name.ts';
 import { own } from './arns.ts';
 import { Boundary } from './boundary.ts';
 import { Builds } from './builds.ts';
@@ -11,9 +13,17 @@ import { Handlers } from './handlers.ts';
 import { RollbackMachine } from './rollback-machine.ts';
 import { Storage } from './storage.ts';
 
-/** The whole pipeline. */
+/**
+ * The whole pipeline. Several stand side by side in one account, each under a name of its own.
+ * @throws InvalidInputError where the id is no name of a pipeline
+ */
 export class PipelineStack extends Stack {
   constructor(scope: Construct, id: string, props: StackProps = {}) {
+    const name = pipelineNameSchema.safeParse(id);
+    if (!name.success)
+      throw new InvalidInputError(
+        `pipeline: "${id}" is not a name of a pipeline: ${name.error.issues[0]?.message}\n  Give another one: -c pipeline=NAME`,
+      );
     super(scope, id, {
       description: 'Plimsoll: builds, trims, proves and ships Python projects on AWS Lambda',
       ...props,
@@ -68,5 +78,6 @@ export class PipelineStack extends Stack {
   }
 }
 
-/** Name under which the pipeline is deployed unless told otherwise. */
-export const DEFAULT_STACK_NAME = 'Plimsoll';
+/** Name of the pipeline that an app synthesises: `-c pipeline=NAME`, else the default. */
+export const pipelineName = (app: App): string =>
+  String(app.node.tryGetContext('pipeline') ?? DEFAULT_PIPELINE);

@@ -41,7 +41,8 @@ export const mayLimit = (
   retentionInDays === undefined && creationTime !== undefined && now - creationTime < RETENTION_DAYS * DAY_MS;
 
 const alarmPrefix = (stackName: string): string => `${stackName}-`;
-export const dashboardName = (stackName: string): string => `plimsoll-${stackName}`;
+/** @param pipeline whose dashboard it is: its roles may touch no other pipeline's */
+export const dashboardName = (pipeline: string, stackName: string): string => `${pipeline}-${stackName}`;
 
 /** Three alarms a function: errors, throttles, and runs that come near the time limit. */
 export function alarmsOf(stackName: string, functions: readonly DeployedFunction[]): Alarm[] {

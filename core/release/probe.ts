@@ -9,10 +9,6 @@ export const PROBE_FILE = 'plimsoll_probe.py';
 /** What a probe names as its Handler. */
 export const PROBE_HANDLER = 'plimsoll_probe.handler';
 
-/** All temporary functions are named so; the pipeline's roles may create and delete functions of these names only. */
-export const PROBE_PREFIX = 'plimsoll-probe-';
-export const TWIN_PREFIX = 'plimsoll-twin-';
-
 /** Name of a temporary function that proves one function of a release: the same for each retry, 64 characters at most. */
 export function temporaryName(prefix: string, { id }: Pick<Release, 'id'>, functionName: string): string {
   return `${prefix}${sha256(`${id}/${functionName}`).slice(0, 24)}`;

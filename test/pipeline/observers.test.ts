@@ -49,7 +49,7 @@ const project = (version: number, timeout: number, more = {}) => {
 
 async function dashboardOf(stack: string): Promise<string | undefined> {
   try {
-    const name = { DashboardName: `plimsoll-${stack}` };
+    const name = { DashboardName: `Plimsoll-${stack}` };
     return (await cloudwatch.send(new GetDashboardCommand(name))).DashboardBody;
   } catch (error) {
     if (isNoDashboard(error)) return undefined;

@@ -8,7 +8,8 @@ import {
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand, ResourceNotFoundException } from '@aws-sdk/client-lambda';
 import { describe, expect, it } from 'vitest';
-import { PROBE_PREFIX, temporaryName } from '../../core/release/probe.ts';
+import { DEFAULT_PIPELINE, temporaryPrefix } from '../../core/release/pipeline-name.ts';
+import { temporaryName } from '../../core/release/probe.ts';
 import { functionsOf } from '../../core/release/stack-resources.ts';
 import {
   describeStack,
@@ -69,7 +70,7 @@ describe('a release', () => {
     );
     expect(MetricAlarms.find(({ MetricName }) => MetricName === 'Duration')?.Threshold).toBe(8000);
     const { DashboardBody = '' } = await cloudwatch.send(
-      new GetDashboardCommand({ DashboardName: `plimsoll-${STACK}` }),
+      new GetDashboardCommand({ DashboardName: `Plimsoll-${STACK}` }),
     );
     expect(DashboardBody).toContain(await physicalName());
     const { logGroups = [] } = await new CloudWatchLogsClient().send(
@@ -85,7 +86,7 @@ describe('a release', () => {
   it('leaves no probe behind', async () => {
     const id = (await records(STACK))[0]?.['sk']?.replace('release#', '') ?? '';
     expect(id).not.toBe('');
-    const FunctionName = temporaryName(PROBE_PREFIX, { id }, 'Hello');
+    const FunctionName = temporaryName(temporaryPrefix(DEFAULT_PIPELINE, 'probe'), { id }, 'Hello');
     await expect(lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))).rejects.toThrow(
       ResourceNotFoundException,
     );

@@ -1,7 +1,8 @@
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { PROBE_PREFIX, TWIN_PREFIX, temporaryName } from '../../core/release/probe.ts';
+import { DEFAULT_PIPELINE, temporaryPrefix } from '../../core/release/pipeline-name.ts';
+import { temporaryName } from '../../core/release/probe.ts';
 import { get, lambda, records, release, stateOf, statesOf } from '../support/aws.ts';
 import { callWithoutPause } from '../support/client.ts';
 import { changed, projectZip } from '../support/project.ts';
@@ -12,11 +13,13 @@ const STACK = 'twinned';
 async function temporary(): Promise<string[]> {
   const ids = (await records(STACK)).map(({ sk = '' }) => sk.replace('release#', ''));
   const names = ids.flatMap((id) =>
-    [PROBE_PREFIX, TWIN_PREFIX].map((prefix) => temporaryName(prefix, { id }, 'Hello')),
+    (['probe', 'twin'] as const).map((kind) =>
+      temporaryName(temporaryPrefix(DEFAULT_PIPELINE, kind), { id }, 'Hello'),
+    ),
   );
   const { Functions = [] } = await lambda.send(new ListFunctionsCommand({}));
   const { logGroups = [] } = await new CloudWatchLogsClient().send(
-    new DescribeLogGroupsCommand({ logGroupNamePrefix: '/aws/lambda/plimsoll-' }),
+    new DescribeLogGroupsCommand({ logGroupNamePrefix: '/aws/lambda/Plimsoll-' }),
   );
   const there = [...Functions.map((one) => one.FunctionName), ...logGroups.map((one) => one.logGroupName)];
   return there.flatMap((name) => (names.some((one) => name?.endsWith(one)) ? [name ?? ''] : []));

@@ -7,7 +7,8 @@ import { mismatch } from '../../../core/release/expect.ts';
 import { calledExecution, decideLock, executionLink, isCalledBy } from '../../../core/release/lock.ts';
 import { errorLines, isReport, requestIdIn } from '../../../core/release/log-errors.ts';
 import { alarmNames, alarmsOf, dashboardBody } from '../../../core/release/observability.ts';
-import { PROBE_PREFIX, temporaryName } from '../../../core/release/probe.ts';
+import { temporaryPrefix } from '../../../core/release/pipeline-name.ts';
+import { temporaryName } from '../../../core/release/probe.ts';
 import { stateRuns } from '../../../core/release/progress.ts';
 import { failureMessage } from '../../../core/release/record.ts';
 import { releaseId, stackNameOfKey, startSchema } from '../../../core/release/release.ts';
@@ -342,8 +343,13 @@ describe('names', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (one, two) => {
         fc.pre(one !== two);
-        const names = [one, two].map((name) => temporaryName(PROBE_PREFIX, { id: 'r' }, name));
-        for (const name of names) expect(name).toMatch(/^plimsoll-probe-[0-9a-f]{24}$/);
+        const names = [one, two].map((name) =>
+          temporaryName(temporaryPrefix('P'.repeat(24), 'probe'), { id: 'r' }, name),
+        );
+        for (const name of names) {
+          expect(name).toMatch(/^P{24}-probe-[0-9a-f]{24}$/);
+          expect(name.length).toBeLessThanOrEqual(64);
+        }
         expect(names[0]).not.toBe(names[1]);
       }),
     );
