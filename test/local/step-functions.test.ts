@@ -47,5 +47,86 @@ describe('a state machine', () => {
       ['Each', 'a', 'done'],
       ['Each', 'b', 'done'],
     ]);
+    expect(events.map(({ type = '' }) => type).sort()).toEqual([
+      'ExecutionStarted',
+      'ExecutionSucceeded',
+      'MapIterationStarted',
+      'MapIterationStarted',
+      'MapIterationSucceeded',
+      'MapIterationSucceeded',
+      'MapStateEntered',
+      'MapStateExited',
+      'MapStateStarted',
+      'MapStateSucceeded',
+      'PassStateEntered',
+      'PassStateEntered',
+      'PassStateExited',
+      'PassStateExited',
+    ]);
+  });
+});
+
+const LIMIT = 262_144;
+const caught = { Catch: [{ ErrorEquals: ['States.ALL'], Next: 'Caught' }] };
+const mapped = (states: object, rest: object = {}) => ({
+  All: {
+    Type: 'Map',
+    Items: '{% [1..$states.input.n] %}',
+    ItemProcessor: { ProcessorConfig: { Mode: 'INLINE' }, StartAt: 'Each', States: states },
+    ...rest,
+    ...caught,
+    End: true,
+  },
+  Caught: { Type: 'Pass', End: true },
+});
+
+/** An expression of so many bytes of JSON, its quotation marks included. */
+const text = (bytes: number) => `{% $pad('x', ${bytes - 2}, 'x') %}`;
+
+describe("Step Functions' limits", () => {
+  it.each([
+    { what: 'the output of a state', field: { Output: text(LIMIT + 2) } },
+    { what: 'a variable', field: { Assign: { much: text(LIMIT + 2) } } },
+  ])(
+    '$what of more than 256 KiB ends the execution, and States.ALL does not catch it',
+    async ({ what, field }) => {
+      const states = mapped({ Each: { Type: 'Pass', ...field, End: true } });
+      const arn = await execute(await createMachine(`over-${what.replaceAll(' ', '-')}`, 'All', states), {
+        n: 1,
+      });
+      const end = await ended(arn);
+      expect([end.status, end.error]).toEqual(['FAILED', 'States.DataLimitExceeded']);
+      expect(end.message).toContain(`${LIMIT + 2} bytes`);
+    },
+  );
+
+  it('takes 256 KiB', async () => {
+    const states = { Only: { Type: 'Pass', Output: text(LIMIT), End: true } };
+    const end = await ended(await execute(await createMachine('at-the-limit', 'Only', states)));
+    expect(end.status).toBe('SUCCEEDED');
+  });
+
+  it('an input of more than 256 KiB starts nothing', async () => {
+    const machine = await createMachine('over-input', 'Only', { Only: { Type: 'Pass', End: true } });
+    await expect(execute(machine, { much: 'é'.repeat(LIMIT / 2) })).rejects.toThrow(
+      /length less than or equal to 262144/,
+    );
+  });
+
+  it('the event after the 25,000th ends the execution, and States.ALL does not catch it', async () => {
+    const pass = { Type: 'Pass', Output: {} };
+    const chain = Object.fromEntries(
+      Array.from({ length: 40 }, (_, index) => [
+        index === 0 ? 'Each' : `S${index}`,
+        index === 39 ? { ...pass, End: true } : { ...pass, Next: `S${index + 1}` },
+      ]),
+    );
+    const machine = await createMachine('long', 'All', mapped(chain, { Output: {} }));
+    // 82 events an iteration.
+    const fits = await ended(await execute(machine, { n: 304 }));
+    expect(fits.status).toBe('SUCCEEDED');
+    const end = await ended(await execute(machine, { n: 305 }));
+    expect([end.status, end.error]).toEqual(['FAILED', 'States.Runtime']);
+    expect(end.message).toContain('maximum number of history events (25000)');
   });
 });
