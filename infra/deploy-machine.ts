@@ -1,8 +1,9 @@
-import { Aws, Duration } from 'aws-cdk-lib';
+import { Aws } from 'aws-cdk-lib';
 import { EventField, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
+import { DEPLOY_SECONDS } from '../core/release/limits.ts';
 import type { Builds } from './builds.ts';
 import type { Handlers } from './handlers.ts';
 import { describeExecutions, Machine, StartRule } from './machine.ts';
@@ -80,7 +81,7 @@ export class DeployMachine extends Construct {
         // Not StopExecution: a way back that has begun goes on though the release that called it is stopped.
         describeExecutions('rollback'),
       ],
-      timeout: Duration.hours(4),
+      timeoutSeconds: DEPLOY_SECONDS,
     }).machine;
     new StartRule(this, 'Uploaded', {
       machine: this.machine,

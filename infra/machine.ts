@@ -17,7 +17,7 @@ export interface MachineProps {
   /** Values of the ${…} in the ASL file. */
   substitutions: Record<string, string>;
   permissions: Permission[];
-  timeout: Duration;
+  timeoutSeconds: number;
 }
 
 /** The name of a state machine: executions must be known before there is a machine, by those who ask for them. */
@@ -34,13 +34,17 @@ export const describeExecutions = (...files: string[]): Permission => ({
   wildcard: 'An execution has a name that whoever starts it makes up.',
 });
 
+/** A definition with a limit to the time that an execution may take: CDK gives one to definitions of its own alone. */
+const limitedTo = (TimeoutSeconds: number, asl: string): string =>
+  JSON.stringify({ ...(JSON.parse(asl) as object), TimeoutSeconds });
+
 /** A state machine from its ASL file, with a role and a log group of its own. */
 export class Machine extends Construct {
   readonly machine: StateMachine;
 
   constructor(scope: Construct, id: string, props: MachineProps) {
     super(scope, id);
-    const { file, comment, substitutions, permissions, timeout } = props;
+    const { file, comment, substitutions, permissions, timeoutSeconds } = props;
     const role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('states.amazonaws.com'),
       description: `What the ${file} state machine may do`,
@@ -50,10 +54,9 @@ export class Machine extends Construct {
       stateMachineName: machineName(file),
       comment,
       stateMachineType: StateMachineType.STANDARD,
-      definitionBody: DefinitionBody.fromString(readText(stateMachineFile(file))),
+      definitionBody: DefinitionBody.fromString(limitedTo(timeoutSeconds, readText(stateMachineFile(file)))),
       definitionSubstitutions: substitutions,
       role,
-      timeout,
       tracingEnabled: true,
       logs: {
         destination: new LogGroup(this, 'Logs', {

@@ -1,8 +1,8 @@
-import { Duration } from 'aws-cdk-lib';
 import { EventField, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
+import { ROLLBACK_SECONDS } from '../core/release/limits.ts';
 import type { Handlers } from './handlers.ts';
 import { Machine, StartRule } from './machine.ts';
 
@@ -29,7 +29,7 @@ export class RollbackMachine extends Construct {
         { actions: ['lambda:InvokeFunction'], resources: functions.map(([, arn]) => arn) },
         { actions: ['sns:Publish'], resources: [topic.topicArn] },
       ],
-      timeout: Duration.hours(2),
+      timeoutSeconds: ROLLBACK_SECONDS,
     }).machine;
   }
 

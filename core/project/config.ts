@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ProjectError } from '../errors.ts';
 import { modeSchema } from '../optimise/decisions.ts';
+import { MAX_BAKE_SECONDS } from '../release/limits.ts';
 import { readProjectFile } from './files.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -8,12 +9,6 @@ export const CONFIG_FILE = 'plimsoll.yaml';
 
 /** MB as in the documentation: 1,000,000 bytes. */
 const MB = 1_000_000;
-
-/**
- * How long a release may watch its traffic in all, in seconds: half of the four hours that the deploy machine has, and with a look
- * at the alarms every five seconds about 14,000 of the 25,000 events that an execution may have (Step Functions quotas).
- */
-const MAX_BAKE_SECONDS = 7200;
 
 /** `105 MB`, `300 kB` or a plain number of bytes. */
 const bytes = z
@@ -139,6 +134,10 @@ export const configSchema = z.strictObject({
 
 export type ProjectConfig = z.infer<typeof configSchema>;
 export type EndpointCheck = ProjectConfig['smoke']['endpoints'][number];
+
+/** How traffic goes over: percent, and how long the alarms are watched then, in seconds. The last step is all of it. */
+export const stepsOf = ({ traffic }: ProjectConfig): { percent: number; bakeSeconds: number }[] =>
+  [...traffic.steps, 100].map((percent) => ({ percent, bakeSeconds: traffic.bake }));
 
 /** "budgets.total: Invalid input", one line a problem. */
 export function describeIssues(error: z.ZodError): string {

@@ -2,7 +2,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ProjectError, TemplateError, UnsupportedProjectError } from '../errors.ts';
-import { describeIssues, type ProjectConfig, readConfig } from './config.ts';
+import { whyTooLong } from '../release/limits.ts';
+import { CONFIG_FILE, describeIssues, type ProjectConfig, readConfig, stepsOf } from './config.ts';
 import { ifThere, parseJson, readProjectFile, refuseLinkOutside } from './files.ts';
 import { withFiles } from './inline.ts';
 import { allNested, type NestedTemplate, readNested } from './nested.ts';
@@ -173,6 +174,8 @@ export async function loadProject(
     all.flatMap((one) => one.template.functions.map((fn) => readFunction(root, one.file, fn))),
   );
   refuseSameNames(file, layers);
+  const why = whyTooLong({ functions: functions.length, steps: stepsOf(config) });
+  if (why !== undefined) throw new ProjectError(`${CONFIG_FILE}: traffic: ${why}`);
   const ours = functions.filter(({ foreign }) => !foreign);
   return {
     root,

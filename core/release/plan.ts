@@ -8,6 +8,7 @@ import { findServices, RULE_FILES, type ServicesInUse } from '../build/rules.ts'
 import { isLeftover, listTree } from '../build/tree.ts';
 import { type Decisions, type Mode, NO_DECISIONS, type ProjectDecisions } from '../optimise/decisions.ts';
 import { SAFETY_SET } from '../optimise/keep.ts';
+import { stepsOf } from '../project/config.ts';
 import type { ForeignBuild, SamResource } from '../project/foreign.ts';
 import { ownValue } from '../project/intrinsics.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
@@ -311,14 +312,9 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     budgets: budgetsOf(project),
     keepReleases: project.config.keepReleases,
     protect: project.config.protect,
-    traffic: trafficOf(project),
+    traffic: { steps: stepsOf(project.config), alarms: project.config.traffic.alarms },
     endpoints: project.config.smoke.endpoints,
   };
-}
-
-function trafficOf({ config: { traffic } }: Project): BuildPlan['traffic'] {
-  const steps = [...traffic.steps, 100].map((percent) => ({ percent, bakeSeconds: traffic.bake }));
-  return { steps, alarms: traffic.alarms };
 }
 
 /** Whatever the tests may read: all of the project. */

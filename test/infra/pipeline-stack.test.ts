@@ -2,6 +2,7 @@ import { App, Aspects, type Stack } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { DEPLOY_SECONDS, ROLLBACK_SECONDS } from '../../core/release/limits.ts';
 import { handlerFiles } from '../../infra/paths.ts';
 import { PipelineStack } from '../../infra/pipeline-stack.ts';
 
@@ -49,6 +50,14 @@ describe('the pipeline stack', () => {
       ([policy, { Properties }]) =>
         (Properties.PolicyDocument.Statement as Statement[]).map((statement) => ({ ...statement, policy })),
     );
+  });
+
+  it('ends an execution that takes longer than a release, or a roll back, may', () => {
+    const seconds = Object.values(template.findResources('AWS::StepFunctions::StateMachine')).map(
+      ({ Properties: { DefinitionString: text } }) =>
+        /"TimeoutSeconds":(\d+)\}"?\]*\}?$/.exec(JSON.stringify(text).replaceAll('\\', ''))?.[1],
+    );
+    expect(seconds.sort()).toEqual([String(DEPLOY_SECONDS), String(ROLLBACK_SECONDS)]);
   });
 
   const managed = (construct: string) =>
