@@ -2,6 +2,7 @@ import { Argument, Command } from 'commander';
 import { messageOf, PlimsollError } from '../core/errors.ts';
 import { buildCommand } from './commands/build.ts';
 import { deployCommand } from './commands/deploy-command.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { layersCommand } from './commands/layers.ts';
 import { rollbackCommand } from './commands/rollback.ts';
 import { sizeCommand } from './commands/size.ts';
@@ -18,7 +19,14 @@ const program = new Command('plimsoll')
   .description('Builds, trims, proves and ships the Python layers and functions of a SAM project')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-for (const command of [buildCommand(), layersCommand(), sizeCommand(), deployCommand(), rollbackCommand()])
+for (const command of [
+  buildCommand(),
+  layersCommand(),
+  sizeCommand(),
+  deployCommand(),
+  rollbackCommand(),
+  doctorCommand(),
+])
   program.addCommand(command.copyInheritedSettings(program));
 
 program

@@ -4,6 +4,7 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import { InvalidInputError } from '../core/errors.ts';
 import { DEFAULT_PIPELINE, pipelineNameSchema } from '../core/release/pipeline-name.ts';
+import { VERSION } from '../core/version.ts';
 import { own } from './arns.ts';
 import { Boundary } from './boundary.ts';
 import { Builds } from './builds.ts';
@@ -67,6 +68,7 @@ export class PipelineStack extends Stack {
       DeployMachine: machine.stateMachineArn,
       RollbackMachine: rollback.stateMachineArn,
       Topic: topic.topicArn,
+      Version: VERSION,
     };
     for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
   }

@@ -26,10 +26,11 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 }
 
 /** Colours follow NO_COLOR and whether this is a terminal. */
-const coloured = (format: 'red' | 'green' | 'dim' | 'bold', text: string) =>
+const coloured = (format: 'red' | 'green' | 'yellow' | 'dim' | 'bold', text: string) =>
   styleText(format, text, { stream: process.stdout });
 export const red = (text: string) => coloured('red', text);
 export const green = (text: string) => coloured('green', text);
+export const yellow = (text: string) => coloured('yellow', text);
 export const dim = (text: string) => coloured('dim', text);
 export const bold = (text: string) => coloured('bold', text);
 

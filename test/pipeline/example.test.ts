@@ -74,6 +74,29 @@ describe('the example, by the command line', () => {
   });
 });
 
+describe('plimsoll doctor --account', () => {
+  it('finds the pipeline and its version, and says of each line what is there, or why it could not look', async () => {
+    const { code, stdout, stderr } = await plimsoll('doctor', '--account', '--json', '--project', PROJECT);
+    expect(stderr).toBe('');
+    const { account } = JSON.parse(stdout) as { account: { what: string; verdict: string }[] };
+    expect(account).toEqual([
+      { what: 'Credentials', verdict: 'ok', found: expect.stringMatching(/^arn:aws:iam::\d{12}:root$/) },
+      { what: 'Account and region', verdict: 'ok', found: expect.stringMatching(/^\d{12}, us-east-1$/) },
+      expect.objectContaining({ what: 'Permissions', verdict: 'warning' }),
+      expect.objectContaining({ what: 'Services of the region', verdict: 'unknown' }),
+      // Its assets go to a bucket of its own: "cdk bootstrap" has not been here.
+      expect.objectContaining({ what: 'CDK bootstrap', verdict: 'failed', remedy: expect.any(String) }),
+      { what: 'Pipeline Plimsoll', verdict: 'ok', found: expect.stringMatching(/^version \d/) },
+      expect.objectContaining({ what: 'Lambda code storage', verdict: 'ok' }),
+      expect.objectContaining({ what: 'Lambda concurrency', verdict: 'ok' }),
+      expect.objectContaining({ what: 'CodeBuild builds at once', verdict: 'unknown' }),
+      expect.objectContaining({ what: 'CloudFormation stacks' }),
+      expect.objectContaining({ what: 'CloudWatch alarms', verdict: 'unknown' }),
+    ]);
+    expect(code).toBe(1);
+  });
+});
+
 describe('the exit code of deploy', () => {
   it('is 2 for wrong use and for a broken project, with the message on standard error', async () => {
     const unknown = await plimsoll('deploy', '--nope');

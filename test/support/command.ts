@@ -20,6 +20,9 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> {
 /** The command line as a user has it, against the AWS of the environment. */
 export const plimsoll = (...args: string[]): Promise<Ended> => run(args, {});
 
+/** The command line with other variables in its environment. */
+export const plimsollWith = (env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ended> => run(args, env);
+
 /** The command line in a project, where no AWS can be reached. */
 export const plimsollIn = (project: string, command: string, ...args: string[]): Promise<Ended> =>
   run([command, ...args, '--project', project], { AWS_ENDPOINT_URL: 'http://127.0.0.1:9' });
