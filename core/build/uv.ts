@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InstallError, ToolMissingError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
+import { withoutShims } from './pyenv.ts';
 import { type RunResult, run } from './run.ts';
 import { script } from './scripts.ts';
 
@@ -15,15 +16,16 @@ export function uvPlatform(python: string, architecture: Architecture): string {
 }
 
 /** Runs uv, which finds the user's own index settings in the environment and never reads the project's folder. */
-export async function uv(
-  args: readonly string[],
-  cwd: string,
-  environment: Readonly<Record<string, string>> = {},
-): Promise<RunResult> {
+export async function uv(args: readonly string[], cwd: string): Promise<RunResult> {
   try {
     return await run('uv', args, {
       cwd,
-      env: { ...process.env, ...environment, UV_NO_PROGRESS: '1', NO_COLOR: '1' },
+      env: {
+        ...process.env,
+        PATH: withoutShims(process.env['PATH'] ?? ''),
+        UV_NO_PROGRESS: '1',
+        NO_COLOR: '1',
+      },
       timeoutMs: TIMEOUT_MS,
     });
   } catch (error) {
@@ -37,9 +39,7 @@ export async function uv(
  * @throws ToolMissingError naming the version
  */
 export async function findPython(version: string, cwd: string): Promise<string> {
-  // pyenv's shims run the version that is active alone, unless told of another one; without it uv finds nothing there.
-  const find = () =>
-    uv(['python', 'find', '--no-project', '--no-python-downloads', version], cwd, { PYENV_VERSION: version });
+  const find = () => uv(['python', 'find', '--no-project', '--no-python-downloads', version], cwd);
   let found = await find();
   if (found.code !== 0) {
     await uv(['python', 'install', version], cwd);
