@@ -6,6 +6,7 @@ import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { NagSuppressions } from 'cdk-nag';
 import { Construct } from 'constructs';
 import { parse } from 'yaml';
+import { BUILD_IMAGE } from '../core/project/build-image.ts';
 import type { Rights } from '../core/release/boundary.ts';
 import { grant } from './handler-function.ts';
 import { buildspecFile, cliBundle, readText } from './paths.ts';
@@ -101,7 +102,10 @@ export class Builds extends Construct {
       description: `plimsoll: ${buildspec}`,
       source: Source.s3({ bucket: cli.bucket, path: cli.s3ObjectKey }),
       buildSpec: BuildSpec.fromObjectToYaml(parse(readText(buildspecFile(buildspec)))),
-      environment: { buildImage: LinuxBuildImage.AMAZON_LINUX_2023_5, computeType: ComputeType.MEDIUM },
+      environment: {
+        buildImage: LinuxBuildImage.fromCodeBuildImageId(BUILD_IMAGE),
+        computeType: ComputeType.MEDIUM,
+      },
       environmentVariables: Object.fromEntries(
         Object.entries({
           ARTIFACT_BUCKET: artifacts.bucketName,

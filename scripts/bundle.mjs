@@ -49,4 +49,5 @@ cpSync(join(root, 'core', 'build', 'python'), join(dist, 'cli', 'python'), {
   recursive: true,
   filter: (path) => !path.includes('__pycache__'),
 });
-cpSync(join(root, 'buildspecs', 'requirements.txt'), join(dist, 'cli', 'requirements.txt'));
+// The uv that builds run, for the machine of CodeBuild's images (core/build/uv.ts looks for it there).
+cpSync(join(root, '.plimsoll', 'build-tools', 'bin', 'uv'), join(dist, 'cli', 'uv', 'linux-x64', 'uv'));

@@ -1,5 +1,5 @@
 // Brings everything that this checkout needs into git-ignored folders: node modules, a Python environment with the
-// embedded AWS and uv, and the bundles. Plain Node without dependencies, since it runs before there are any.
+// embedded AWS and uv, the uv of builds, and the bundles. Plain Node without dependencies, since it runs before there are any.
 // Each part is skipped when the file that it follows from has not changed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const state = join(root, '.plimsoll');
 const tools = join(state, 'tools');
+const buildTools = join(state, 'build-tools');
 const MIN_NODE = [20, 19];
 const MIN_PYTHON = [3, 11];
 
@@ -92,5 +93,22 @@ upToDate('tools', ['local/requirements.txt'], join(tools, 'bin', 'uv'), () => {
     'local/requirements.txt',
   ];
   run('embedded AWS and uv', join(tools, 'bin', 'python'), pip, NETWORK);
+});
+// Builds run on CodeBuild's Linux, and download no tools: what they run is in the bundle, whatever this machine is.
+upToDate('build-tools', ['buildspecs/requirements.txt'], buildTools, () => {
+  rmSync(buildTools, { recursive: true, force: true });
+  const pip = [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--require-hashes',
+    '--only-binary=:all:',
+    '--platform=manylinux_2_17_x86_64',
+    `--target=${buildTools}`,
+    '--requirement=buildspecs/requirements.txt',
+  ];
+  run('uv for builds', join(tools, 'bin', 'python'), pip, NETWORK);
 });
 run('bundles', process.execPath, ['scripts/bundle.mjs'], 'Run "npx tsc --noEmit" to see what is wrong.');

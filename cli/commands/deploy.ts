@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { manifestSchema } from '../../core/build/manifest.ts';
 import { exitCodeOf } from '../../core/error-names.ts';
 import { AlreadyStartedError, InvalidInputError } from '../../core/errors.ts';
+import { rejectUnbuildable } from '../../core/project/build-image.ts';
 import { loadProject, type Project } from '../../core/project/project.ts';
 import { nameOfFolder, readSamStackName } from '../../core/project/stack-name.ts';
 import { buildPlanSchema } from '../../core/release/build-plan.ts';
@@ -86,11 +87,12 @@ export interface Prepared {
   stackName: string;
 }
 
-/** All that can be checked before anything is started or uploaded. @throws ProjectError, TemplateError, InvalidInputError */
+/** All that can be checked before anything is started or uploaded. @throws ProjectError, TemplateError, UnsupportedProjectError, InvalidInputError */
 export async function prepare(options: DeployOptions): Promise<Prepared> {
   const root = resolve(options.project);
   const parameters = parametersOf(options);
   const project = await loadProject(root, parameters);
+  rejectUnbuildable(project);
   const stackName = await stackNameOf(options.stackName, project.config.stackName, root);
   return { root, project, parameters, stackName };
 }

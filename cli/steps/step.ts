@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type BuildContext, buildFunction, buildLayer } from '../../core/build/planned.ts';
 import { InvalidInputError } from '../../core/errors.ts';
 import { decide } from '../../core/optimise/decide.ts';
+import { rejectUnbuildable } from '../../core/project/build-image.ts';
 import { loadProject } from '../../core/project/project.ts';
 import { planProject } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
@@ -20,6 +21,7 @@ const say = (line: string) => console.log(line);
 async function resolve(remote: Remote, workdir: string): Promise<void> {
   const { release } = remote;
   const project = await loadProject(await remote.fetchProject(workdir), release.parameters);
+  rejectUnbuildable(project);
   const plan = await planProject(project);
   await remote.writeText(
     keys.template(release),

@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { InstallError, ToolMissingError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
 import { withoutShims } from './pyenv.ts';
@@ -15,10 +16,21 @@ export function uvPlatform(python: string, architecture: Architecture): string {
   return `${machine}-manylinux_${minor >= 12 ? '2_34' : '2_17'}`;
 }
 
+/**
+ * The uv that the bundle of builds brings for its machine, or the one on the PATH. Archives need not keep the mode of a
+ * file, so it is made executable here.
+ */
+function program(): string {
+  const bundled = fileURLToPath(new URL(`./uv/${process.platform}-${process.arch}/uv`, import.meta.url));
+  if (!existsSync(bundled)) return 'uv';
+  if ((statSync(bundled).mode & 0o111) === 0) chmodSync(bundled, 0o755);
+  return bundled;
+}
+
 /** Runs uv, which finds the user's own index settings in the environment and never reads the project's folder. */
 export async function uv(args: readonly string[], cwd: string): Promise<RunResult> {
   try {
-    return await run('uv', args, {
+    return await run(program(), args, {
       cwd,
       env: {
         ...process.env,

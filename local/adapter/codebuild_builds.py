@@ -7,8 +7,10 @@ Here builds run on the host. Only source from S3 and builds without CodeBuild's 
 that asks for more ends as FAULT and says so in its log.
 """
 
+import atexit
 import contextvars
 import copy
+import functools
 import hashlib
 import io
 import os
@@ -31,6 +33,9 @@ HOST_VARIABLES = re.compile(r"^(HOME|PATH|TMPDIR|LANG|LC_ALL|PLIMSOLL_UV|(SSL|CU
 
 _processes = {}
 _lock = threading.Lock()
+# (bucket, key, ETag) of each source that is unpacked, and where.
+_sources = {}
+_sources_lock = threading.Lock()
 
 
 class Fault(Exception):
@@ -168,8 +173,24 @@ def fetch_source(source, environment, folder):
     )
     bucket, _, key = source["location"].partition("/")
     client = session.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL"])
-    data = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    zipfile.ZipFile(io.BytesIO(data)).extractall(folder)
+    # HeadObject takes the right to read the object, too, so that what is unpacked already is for those alone who have it.
+    etag = client.head_object(Bucket=bucket, Key=key)["ETag"]
+    with _sources_lock:
+        unpacked = _sources.get((bucket, key, etag))
+        if unpacked is None:
+            unpacked = os.path.join(_sources_folder(), str(len(_sources)))
+            data = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            zipfile.ZipFile(io.BytesIO(data)).extractall(unpacked)
+            _sources[bucket, key, etag] = unpacked
+    shutil.copytree(unpacked, folder, dirs_exist_ok=True)
+
+
+@functools.cache
+def _sources_folder():
+    """Where sources lie unpacked while this process runs: builds are many, and their source is the same."""
+    folder = tempfile.mkdtemp(prefix="plimsoll-codebuild-sources-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def run_build(build, project):

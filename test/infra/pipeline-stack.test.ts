@@ -1,10 +1,16 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { App, Aspects, type Stack } from 'aws-cdk-lib';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { BUILD_IMAGE } from '../../core/project/build-image.ts';
 import { DEPLOY_SECONDS, ROLLBACK_SECONDS } from '../../core/release/limits.ts';
-import { handlerFiles } from '../../infra/paths.ts';
+import { cliBundle, handlerFiles } from '../../infra/paths.ts';
 import { PipelineStack } from '../../infra/pipeline-stack.ts';
+import { ROOT } from '../../local/paths.ts';
 
 interface Statement {
   Action: string | string[];
@@ -89,6 +95,32 @@ describe('the pipeline stack', () => {
         policy.startsWith('HandlersWatchAlarms') && list(Action).includes('cloudwatch:DescribeAlarms'),
     );
     expect(watching.map(({ Resource }) => Resource)).toEqual(['*']);
+  });
+
+  it('builds in the image whose runtimes are known, and installs no tools there', () => {
+    const projects = Object.values(template.findResources('AWS::CodeBuild::Project'));
+    expect(projects.length).toBeGreaterThan(0);
+    for (const { Properties } of projects) {
+      expect(Properties.Environment).toMatchObject({ Image: BUILD_IMAGE, Type: 'LINUX_CONTAINER' });
+      const { phases } = parse(Properties.Source.BuildSpec);
+      const commands = Object.values<{ commands?: string[] }>(phases).flatMap(
+        (phase) => phase.commands ?? [],
+      );
+      expect(commands).toEqual([expect.stringMatching(/^node plimsoll\.mjs step \w+$/)]);
+    }
+  });
+
+  it('brings the uv of its builds, the one that the checkout itself runs', () => {
+    const bundled = join(cliBundle, 'uv', 'linux-x64', 'uv');
+    // The header of an ELF file for x86-64: its magic number, 64 bits, and 0x3e as the machine.
+    const header = readFileSync(bundled).subarray(0, 20);
+    expect([header.toString('latin1', 1, 4), header[4], header.readUInt16LE(18)]).toEqual(['ELF', 2, 0x3e]);
+    const pin = (file: string) => /^uv==(\S+)/m.exec(readFileSync(join(ROOT, file), 'utf8'))?.[1];
+    expect(pin('buildspecs/requirements.txt')).toBe(pin('local/requirements.txt'));
+    if (process.platform === 'linux' && process.arch === 'x64')
+      expect(execFileSync(bundled, ['--version'], { encoding: 'utf8' })).toContain(
+        `uv ${pin('local/requirements.txt')}`,
+      );
   });
 
   it('is clean under cdk-nag', () => {

@@ -172,10 +172,10 @@ const ROWS: Row[] = [
     says: ['functions/hello/smoke/you.json'],
   },
   {
-    what: 'a template for another runtime than Python',
+    what: "a runtime that CodeBuild's image does not have",
     changes: changed('template.yaml', 'Runtime: python3.11', 'Runtime: python3.99'),
-    error: 'ToolMissingError',
-    says: ['3.99'],
+    error: 'UnsupportedProjectError',
+    says: ['template.yaml', 'python3.99', 'Hello', 'Set Runtime to one of python3.14'],
   },
   {
     what: 'a function whose module is missing',
