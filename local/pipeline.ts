@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { EmbeddedAwsError } from '../core/errors.ts';
 import { type PipelineOutputs, pipelineOutputsSchema } from '../core/release/pipeline-outputs.ts';
 import type { EmbeddedAws } from './embedded-aws.ts';
+import { pipelineFingerprint } from './fingerprint.ts';
 import { ROOT } from './paths.ts';
 
 const ASSET_BUCKET = 'plimsoll-cdk-assets';
@@ -50,14 +51,28 @@ function cdk(
   });
 }
 
+async function readOutputs(path: string): Promise<PipelineOutputs> {
+  const stacks = z.record(z.string(), pipelineOutputsSchema).parse(JSON.parse(await readFile(path, 'utf8')));
+  const found = stacks[STACK_NAME];
+  if (!found) throw new EmbeddedAwsError(`${path}: the CDK wrote no outputs of ${STACK_NAME}`);
+  return found;
+}
+
 /**
- * Deploys the pipeline with the real CDK into the embedded AWS, or updates the one that is there.
- * @param folder where the CDK may write
+ * Deploys the pipeline with the real CDK into the embedded AWS, or updates the one that is there. Where its sources are those
+ * of the last time, it stays as it is.
+ * @param folder of the embedded AWS's state, where the CDK may write
  * @throws EmbeddedAwsError with the end of what the CDK said
  */
 export async function deployPipeline(aws: EmbeddedAws, folder: string): Promise<PipelineOutputs> {
-  await createAssetBucket(aws);
   const outputs = join(folder, 'pipeline.json');
+  const deployed = join(folder, 'pipeline.sha256');
+  const fingerprint = await pipelineFingerprint();
+  if (!aws.isFresh && (await readFile(deployed, 'utf8').catch(() => '')) === fingerprint)
+    return readOutputs(outputs);
+  await createAssetBucket(aws);
+  // The CDK adds to what it finds there.
+  await rm(join(folder, 'cdk.out'), { recursive: true, force: true });
   const { code, output } = await cdk(
     [
       'deploy',
@@ -88,10 +103,6 @@ export async function deployPipeline(aws: EmbeddedAws, folder: string): Promise<
     throw new EmbeddedAwsError(
       `the pipeline could not be deployed:\n${output.trim().split('\n').slice(-15).join('\n')}`,
     );
-  const stacks = z
-    .record(z.string(), pipelineOutputsSchema)
-    .parse(JSON.parse(await readFile(outputs, 'utf8')));
-  const found = stacks[STACK_NAME];
-  if (!found) throw new EmbeddedAwsError(`${outputs}: the CDK wrote no outputs of ${STACK_NAME}`);
-  return found;
+  await writeFile(deployed, fingerprint);
+  return readOutputs(outputs);
 }

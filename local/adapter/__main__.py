@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 
-from adapter import codebuild_builds, interrupted, ownership
+from adapter import guard, interrupted, ownership
 
 HOLES = (
     "alias_weights",
@@ -39,12 +39,6 @@ HOLES = (
 )
 
 
-def end_all():
-    """Ends this process, its functions and its builds, at once. All but the builds are of this process group."""
-    codebuild_builds.kill_all()
-    os.killpg(os.getpgid(0), signal.SIGKILL)
-
-
 def save():
     """Writes the state. MiniStack itself does so only after the last open connection is closed, which may take minutes."""
     from ministack import app
@@ -64,11 +58,13 @@ def obey(orders, owned):
             save()
             owned.saved()
     finally:
-        end_all()
+        # With its functions, which are of this process group; the guard sees to the rest.
+        os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
 def main():
     owned = ownership.take()
+    guard.start(owned.temporary)
     for hole in HOLES:
         importlib.import_module(f"adapter.{hole}").install()
     threading.Thread(target=obey, args=(os.fdopen(os.dup(0)), owned), daemon=True).start()

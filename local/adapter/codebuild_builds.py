@@ -16,7 +16,6 @@ import io
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
@@ -25,7 +24,7 @@ import zipfile
 
 import yaml
 
-from adapter import buildspec
+from adapter import buildspec, guard
 from adapter.faults import due_in_build
 
 # What a host needs to reach package registries; a build image brings its own.
@@ -96,21 +95,7 @@ def end(build, status):
         codebuild._finish_build(build, status)
         process = _processes.pop(build["id"], None)
     if process and process.poll() is None:
-        kill(process)
-
-
-def kill(process):
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-
-
-def kill_all():
-    with _lock:
-        for process in _processes.values():
-            kill(process)
-        _processes.clear()
+        guard.kill(process.pid)
 
 
 def role_credentials(role_arn, build_id):
@@ -253,11 +238,13 @@ def run_script(build, script, folder, environment, log):
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )
         _processes[build["id"]] = process
+        guard.tell(f"+{process.pid}")
     for line in process.stdout:
         log(line.rstrip("\n"))
     code = process.wait()
     with _lock:
         _processes.pop(build["id"], None)
+        guard.tell(f"-{process.pid}")
     return code == 0
 
 

@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import sys
+import tempfile
 import time
 
 # EX_TEMPFAIL of sysexits.h.
@@ -17,6 +18,7 @@ BUSY = 75
 # How long one that ends may take to save its state.
 ENDING_SECONDS = 30
 POLL_SECONDS = 0.1
+TEMPORARY = "tmp-"
 
 
 def is_alive(text):
@@ -34,6 +36,7 @@ class Owned:
     def __init__(self, lock, folder):
         self.lock = lock
         self.running = folder / "running"
+        self.temporary = None
 
     def write(self, text):
         self.lock.seek(0)
@@ -72,6 +75,11 @@ def take():
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     owned.running.touch()
+    # What it and all that it starts put aside goes with it: its guard deletes it.
+    for left in folder.glob(f"{TEMPORARY}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    owned.temporary = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix=TEMPORARY, dir=folder)
+    tempfile.tempdir = None
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)

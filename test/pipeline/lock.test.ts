@@ -160,6 +160,8 @@ describe('a release that a human stops', () => {
     const before = await released(stack);
     const arn = await begin(stack, await failing());
     await entered(arn, 'Rollback');
+    // Stopped before that has begun, the release would be rolled back as one that was stopped, not as one that failed.
+    await until('the rollback machine', async () => (await lockOwner(stack)) === wayBackOf(arn) || undefined);
     await stop(arn);
     expect((await ended(wayBackOf(arn))).status).toBe('SUCCEEDED');
     await unlocked(stack);

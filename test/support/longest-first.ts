@@ -2,9 +2,16 @@ import { basename } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Minutes each; begun last, one of these alone would be what everybody waits for. */
-const LONGEST = ['random-walk', 'failures', 'aws-errors', 'alias', 'lock', 'newest'].map(
-  (name) => `${name}.test.ts`,
-);
+const LONGEST = [
+  'random-walk',
+  'failures',
+  'aws-errors',
+  'killer',
+  'alias',
+  'lock',
+  'interrupt',
+  'newest',
+].map((name) => `${name}.test.ts`);
 
 /** Begins with the files that take longest, whichever project they are of, so that the run ends with short ones. */
 export default class LongestFirst extends BaseSequencer {
