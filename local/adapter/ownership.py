@@ -18,7 +18,6 @@ BUSY = 75
 # How long one that ends may take to save its state.
 ENDING_SECONDS = 30
 POLL_SECONDS = 0.1
-TEMPORARY = "tmp-"
 
 
 def is_alive(text):
@@ -75,10 +74,9 @@ def take():
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     owned.running.touch()
-    # What it and all that it starts put aside goes with it: its guard deletes it.
-    for left in folder.glob(f"{TEMPORARY}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    owned.temporary = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix=TEMPORARY, dir=folder)
+    # What it and all that it starts put aside goes with it: its guard deletes it. Not in the folder, which may be in a checkout:
+    # Node would read the code of functions as the checkout's package.json says.
+    owned.temporary = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="plimsoll-aws-")
     tempfile.tempdir = None
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(log, 1)
