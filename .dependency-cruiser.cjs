@@ -44,7 +44,7 @@ module.exports = {
     {
       name: 'no-orphans',
       severity: 'error',
-      from: { orphan: true, pathNot: '^local/adapter/' },
+      from: { orphan: true, pathNot: '^local/adapter/|.d.mts$' },
       to: {},
     },
   ],

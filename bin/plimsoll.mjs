@@ -7,6 +7,12 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { exitCodeOfError, explain } from '../core/system-errors.mjs';
+
+process.on('uncaughtException', (error) => {
+  console.error(`plimsoll: ${explain(error)}`);
+  process.exit(exitCodeOfError(error));
+});
 
 const bundle = new URL('../dist/cli/plimsoll.mjs', import.meta.url);
 if (!existsSync(bundle)) {
@@ -40,8 +46,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 child.on('error', (error) => {
-  console.error(`plimsoll: cannot start ${process.execPath}: ${error.message}`);
-  process.exit(2);
+  throw error;
 });
 child.on('exit', (code, signal) => {
   killGroup();

@@ -1,11 +1,14 @@
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Argument, Command } from 'commander';
-import { messageOf, PlimsollError } from '../core/errors.ts';
 import { buildCommand } from './commands/build.ts';
 import { deployCommand } from './commands/deploy-command.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { layersCommand } from './commands/layers.ts';
 import { rollbackCommand } from './commands/rollback.ts';
 import { sizeCommand } from './commands/size.ts';
+import { report, watchProcess } from './report.ts';
 import { runStep, STEPS, type Step } from './steps/step.ts';
 
 // Node 20 is the floor of this project; the SDK's notice that it will need 22 one day says nothing to a user.
@@ -17,7 +20,9 @@ process.channel?.unref();
 
 const program = new Command('plimsoll')
   .description('Builds, trims, proves and ships the Python layers and functions of a SAM project')
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+  // Temporary files are needed by every command: said before anything starts.
+  .hook('preAction', () => rmdirSync(mkdtempSync(join(tmpdir(), 'plimsoll-'))))
+  .exitOverride();
 
 for (const command of [
   buildCommand(),
@@ -35,14 +40,9 @@ program
   .addArgument(new Argument('<step>').choices(STEPS))
   .action((step: Step) => runStep(step, process.env['ARTIFACT']));
 
+watchProcess();
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof PlimsollError) {
-    console.error(`plimsoll: ${error.name}: ${error.message}`);
-    process.exitCode = error.exitCode;
-  } else {
-    console.error(`plimsoll: ${error instanceof Error ? error.stack : messageOf(error)}`);
-    process.exitCode = 1;
-  }
+  report(error);
 }

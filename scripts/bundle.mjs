@@ -3,6 +3,7 @@ import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { exitCodeOfError, explain } from '../core/system-errors.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -10,6 +11,12 @@ const dist = join(root, 'dist');
 const handlers = readdirSync(join(root, 'handlers'))
   .filter((name) => name.endsWith('.ts'))
   .map((name) => name.replace(/\.ts$/, ''));
+
+process.on('uncaughtException', (error) => {
+  // esbuild has printed what it found in the sources.
+  if (error.errors === undefined) console.error(explain(error));
+  process.exit(exitCodeOfError(error));
+});
 
 /** Packages in CommonJS call require; an ES module has none of its own. */
 const banner = {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { exitCodeOfError, explain, systemErrorIn } from '../core/system-errors.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const state = join(root, '.plimsoll');
@@ -20,11 +21,18 @@ function stop(problem, remedy) {
   process.exit(2);
 }
 
+process.on('uncaughtException', (error) => {
+  console.error(`setup: ${explain(error)}`);
+  process.exit(exitCodeOfError(error));
+});
+
 function run(what, program, args, remedy) {
   const begin = performance.now();
   const result = spawnSync(program, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   if (result.status !== 0) {
-    const said = `${result.stderr ?? ''}${result.stdout ?? ''}${result.error?.message ?? ''}`.trim();
+    const said = `${result.stderr ?? ''}${result.stdout ?? ''}`.trim();
+    const machine = result.error ?? systemErrorIn(said);
+    if (machine) throw machine;
     stop(`${what} failed:\n${said.split('\n').slice(-12).join('\n')}`, remedy);
   }
   console.error(`setup: ${what} (${((performance.now() - begin) / 1000).toFixed(1)} s)`);

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Argument, Command, Option } from 'commander';
-import { SBOM_FILE, type Sbom } from '../../core/build/sbom.ts';
+import { readSbom, SBOM_FILE } from '../../core/build/sbom.ts';
 import { rememberedDecisions, type WorkspaceArtifact } from '../../core/build/workspace.ts';
+import { PrerequisiteError } from '../../core/errors.ts';
 import { megabytes, refuseOverBudget, type SizeReport } from '../../core/size/report.ts';
 import { lazyOption, modeOption, type Overrides, openBuild } from '../open-build.ts';
 import { htmlReport, type ReportedArtifact } from '../show/html-report.ts';
@@ -35,7 +35,10 @@ function shares({ artifacts }: SizeReport): string {
 }
 
 async function withSbom({ manifest, folder }: WorkspaceArtifact): Promise<ReportedArtifact> {
-  return { manifest, sbom: JSON.parse(await readFile(join(folder, SBOM_FILE), 'utf8')) as Sbom };
+  const sbom = await readSbom(folder);
+  if (sbom === undefined)
+    throw new PrerequisiteError(`${join(folder, SBOM_FILE)} is missing or broken; run: plimsoll build`);
+  return { manifest, sbom };
 }
 
 async function act(

@@ -14,11 +14,12 @@ import { z } from 'zod';
 import { REMOVED_FILE } from '../../core/build/artifact.ts';
 import { SBOM_FILE } from '../../core/build/sbom.ts';
 import { unpack } from '../../core/build/unpack.ts';
-import { InvalidInputError, PlimsollError } from '../../core/errors.ts';
+import { InvalidInputError, messageOf, PlimsollError } from '../../core/errors.ts';
 import type { Rights } from '../../core/release/boundary.ts';
 import { type BuildPlan, buildPlanSchema } from '../../core/release/build-plan.ts';
 import { keys, type Release, releaseSchema } from '../../core/release/release.ts';
 import { ARTIFACT_LIMITS, PROJECT_LIMITS } from '../../core/size/limits.ts';
+import { systemSentence } from '../../core/system-errors.mjs';
 
 /** The release that a build works for, with the buckets it reads and writes. */
 export class Remote {
@@ -151,7 +152,7 @@ export class Remote {
   async reportFailure(step: string, error: unknown): Promise<void> {
     const known = error instanceof PlimsollError;
     const name = known ? error.name : 'BuildFailedError';
-    const message = error instanceof Error ? error.message : String(error);
+    const message = systemSentence(error) ?? messageOf(error);
     await this.writeText(keys.failure(this.release, step), JSON.stringify({ name, message }));
   }
 }

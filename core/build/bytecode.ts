@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InstallError } from '../errors.ts';
+import { systemErrorIn } from '../system-errors.mjs';
 import { run } from './run.ts';
 import { script } from './scripts.ts';
 
@@ -83,7 +84,7 @@ export function sourceOf(path: string): string {
  * Compiles Python files to unchecked-hash bytecode. /opt and /var/task are read-only, so a file without
  * valid bytecode is compiled anew at every cold start; a time stamp would be stale after zipping.
  * The interpreter must be of the runtime's own minor version. Sources stay as they are.
- * @returns by path @throws InstallError where the compiler itself fails
+ * @returns by path @throws InstallError where the compiler itself fails; Error of the operating system where a file cannot be read or written
  */
 export async function compileFiles(job: CompileJob): Promise<Map<string, Compiled>> {
   const { interpreter, tree, columns, deferredOnly = false, ...rest } = job;
@@ -98,9 +99,9 @@ export async function compileFiles(job: CompileJob): Promise<Map<string, Compile
       timeoutMs: TIMEOUT_MS,
     },
   );
-  if (result.code !== 0)
-    throw new InstallError(
-      `bytecode: ${interpreter} ended with ${result.code ?? result.signal}: ${result.stderr.slice(-2000)}`,
-    );
+  if (result.code !== 0) {
+    const how = `${result.code ?? result.signal}: ${result.stderr.slice(-2000)}`;
+    throw systemErrorIn(result.stderr) ?? new InstallError(`bytecode: ${interpreter} ended with ${how}`);
+  }
   return new Map(Object.entries(answerSchema.parse(JSON.parse(result.stdout))));
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ResolutionError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
+import { readCache, writeWhole } from './cache.ts';
 import { normalizeName } from './names.ts';
 import { splitHashes } from './requirements.ts';
 import { uv, uvPlatform } from './uv.ts';
@@ -176,12 +177,10 @@ export function rememberingResolver(folder: string): typeof resolveSets {
       .update(JSON.stringify([sets, target, constraints]))
       .digest('hex');
     const file = join(folder, `${key}.json`);
-    const known = await readFile(file, 'utf8').catch(() => undefined);
-    if (known !== undefined) return lockSchema.parse(JSON.parse(known));
+    const known = await readCache(file, lockSchema);
+    if (known !== undefined) return known;
     const resolved = await resolveSets(sets, target, constraints);
-    await mkdir(folder, { recursive: true });
-    await writeFile(`${file}.new`, JSON.stringify(resolved));
-    await rename(`${file}.new`, file);
+    await writeWhole(file, JSON.stringify(resolved));
     return resolved;
   };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readCache } from './cache.ts';
 import { normalizeName } from './names.ts';
 import { listTree } from './tree.ts';
 
@@ -25,6 +26,16 @@ export interface Sbom {
   metadata: { component: { type: 'application'; name: string; version: string } };
   components: Component[];
 }
+
+/** Enough to tell a whole one from one that was cut off: we have written it ourselves. */
+const sbomSchema = z.custom<Sbom>(
+  (value) =>
+    typeof value === 'object' && value !== null && Array.isArray((value as Partial<Sbom>).components),
+);
+
+/** The bill of materials of what lies in a folder, or undefined where it is not there or broken. */
+export const readSbom = (folder: string): Promise<Sbom | undefined> =>
+  readCache(join(folder, SBOM_FILE), sbomSchema);
 
 const MAX_LICENCE_NAME = 100;
 

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from './cache.ts';
 import type { Manifest } from './manifest.ts';
 import { SBOM_FILE, sbomOf } from './sbom.ts';
 import { listTree, totalBytes } from './tree.ts';
@@ -34,7 +34,7 @@ export async function seal(
     files: files.map(({ path, bytes }) => [path, bytes]),
   };
   const sbom = await sbomOf(rest.name, rest.key, libraries);
-  await writeFile(join(workdir, SBOM_FILE), `${JSON.stringify(sbom)}\n`);
-  await writeFile(join(workdir, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
+  await writeWhole(join(workdir, SBOM_FILE), `${JSON.stringify(sbom)}\n`);
+  await writeWhole(join(workdir, 'manifest.json'), `${JSON.stringify(manifest)}\n`);
   return { manifest, zip: target, tree };
 }

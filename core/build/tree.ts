@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ProjectError } from '../errors.ts';
+import { REPLACED } from '../project/files.ts';
 
 export interface TreeFile {
   /** Relative to the tree, with forward slashes. */
@@ -8,9 +9,6 @@ export interface TreeFile {
   /** Bytes, unzipped. */
   bytes: number;
 }
-
-/** What Node puts in the place of bytes that are not UTF-8. */
-const REPLACED = '\ufffd';
 
 /**
  * All files below a folder, sorted by path. Links are left out: an artifact holds plain files only, and a link in a

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InstallError, ToolMissingError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
+import { systemErrorIn } from '../system-errors.mjs';
 import { withoutShims } from './pyenv.ts';
 import { type RunResult, run } from './run.ts';
 import { script } from './scripts.ts';
@@ -27,10 +28,14 @@ function program(): string {
   return bundled;
 }
 
-/** Runs uv, which finds the user's own index settings in the environment and never reads the project's folder. */
+/**
+ * Runs uv, which finds the user's own index settings in the environment and never reads the project's folder.
+ * @throws ToolMissingError; Error of the operating system where uv could not write or read a file
+ */
 export async function uv(args: readonly string[], cwd: string): Promise<RunResult> {
+  let result: RunResult;
   try {
-    return await run(program(), args, {
+    result = await run(program(), args, {
       cwd,
       env: {
         ...process.env,
@@ -44,6 +49,9 @@ export async function uv(args: readonly string[], cwd: string): Promise<RunResul
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new ToolMissingError('uv is not on the PATH; install it: python3 -m pip install uv');
   }
+  const machine = result.code === 0 ? undefined : systemErrorIn(result.stderr);
+  if (machine) throw machine;
+  return result;
 }
 
 /**

@@ -1,14 +1,17 @@
-import { rmSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { rmSync, statSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PrerequisiteError } from '../errors.ts';
 import { decide, type ProvenUnit } from '../optimise/decide.ts';
 import { type ProjectDecisions, projectDecisionsSchema } from '../optimise/decisions.ts';
+import { ifThere } from '../project/files.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { wavesOf, withDecisions, withRequired } from '../release/plan.ts';
-import type { OnStep } from './artifact.ts';
+import { type OnStep, REMOVED_FILE } from './artifact.ts';
+import { readCache, writeWhole } from './cache.ts';
 import { type Manifest, manifestSchema } from './manifest.ts';
 import { buildFunction, buildLayer } from './planned.ts';
+import { readSbom } from './sbom.ts';
 
 /** Progress of one artifact: a step that begins, or how it ended. */
 export interface BuildEvents {
@@ -25,9 +28,23 @@ export interface WorkspaceArtifact {
 
 type Planned = { kind: 'layer'; item: PlannedLayer } | { kind: 'function'; item: PlannedFunction };
 
-async function readManifest(folder: string): Promise<Manifest | undefined> {
-  const text = await readFile(join(folder, 'manifest.json'), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : manifestSchema.parse(JSON.parse(text));
+const readManifest = (folder: string): Promise<Manifest | undefined> =>
+  readCache(join(folder, 'manifest.json'), manifestSchema);
+
+/**
+ * Whether all files that a build has left are as long as its manifest says: a power cut leaves them empty or cut off.
+ * What the bytes are is not read again; `plimsoll layers validate` does.
+ */
+async function isWhole({ manifest, folder }: WorkspaceArtifact): Promise<boolean> {
+  const { kind, zip, removed, files } = manifest;
+  const expected: [string, number][] = [
+    [`${kind}.zip`, zip.bytes],
+    ...(removed ? [[REMOVED_FILE, removed.bytes] as [string, number]] : []),
+    ...files.map(([path, bytes]): [string, number] => [join('tree', path), bytes]),
+  ];
+  const isAsLong = ([path, bytes]: [string, number]) =>
+    statSync(join(folder, path), { throwIfNoEntry: false })?.size === bytes;
+  return expected.every(isAsLong) && (await readSbom(folder)) !== undefined;
 }
 
 /** Only the newest build of each artifact is kept. */
@@ -45,7 +62,10 @@ const DECISIONS_KEPT = 4;
 
 async function dropOldDecisions(folder: string): Promise<void> {
   const files = (await readdir(folder)).map((name) => join(folder, name));
-  const ages = await Promise.all(files.map(async (file) => ({ file, at: (await stat(file)).mtimeMs })));
+  // Another build may have renamed or removed one meanwhile.
+  const ages = await Promise.all(
+    files.map(async (file) => ({ file, at: (await ifThere(stat(file)))?.mtimeMs ?? 0 })),
+  );
   const old = ages.sort((a, b) => b.at - a.at).slice(DECISIONS_KEPT);
   await Promise.all(old.map(({ file }) => rm(file, { force: true })));
 }
@@ -63,7 +83,7 @@ export async function findBuilt(
 
 /** Whether the artifact was ever built, as the project was then. */
 export const wasBuilt = async (folder: string, kind: 'layer' | 'function', name: string): Promise<boolean> =>
-  (await readdir(join(folder, `${kind}s`, name)).catch(() => [])).length > 0;
+  ((await ifThere(readdir(join(folder, `${kind}s`, name)))) ?? []).length > 0;
 
 const decisionsFile = (folder: string, { decisionsKey }: BuildPlan) =>
   join(folder, 'decisions', `${decisionsKey}.json`);
@@ -79,8 +99,7 @@ export async function rememberedDecisions(
   plan: BuildPlan,
   folder: string,
 ): Promise<ProjectDecisions | undefined> {
-  const text = await readFile(decisionsFile(folder, plan), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : projectDecisionsSchema.parse(JSON.parse(text));
+  return readCache(decisionsFile(folder, plan), projectDecisionsSchema);
 }
 
 /** The plan with the optimiser's decisions: those that lie in the folder, or new ones. */
@@ -96,9 +115,7 @@ export async function decidedPlan(
   const workdir = join(folder, 'optimise');
   await rm(workdir, { recursive: true, force: true });
   const { decisions, units } = await decide({ root, plan, workdir, onStep });
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(`${file}.new`, JSON.stringify(decisions));
-  await rename(`${file}.new`, file);
+  await writeWhole(file, JSON.stringify(decisions));
   await dropOldDecisions(dirname(file));
   return { plan: withDecisions(plan, decisions), reused: false, units };
 }
@@ -124,7 +141,8 @@ export class Workspace {
     const parent = join(this.folder, `${kind}s`, item.name);
     const home = join(parent, item.key);
     const begin = performance.now();
-    const found = await findBuilt(this.folder, kind, item);
+    const before = await findBuilt(this.folder, kind, item);
+    const found = before && (await isWhole(before)) ? before : undefined;
     if (!found) {
       const workdir = join(parent, 'unfinished');
       await rm(workdir, { recursive: true, force: true });
@@ -140,6 +158,7 @@ export class Workspace {
         decided: this.units.find((unit) => unit.kind === kind && unit.name === item.name),
       };
       await (kind === 'layer' ? buildLayer(item, context) : buildFunction(item, context));
+      await rm(home, { recursive: true, force: true });
       await rename(workdir, home);
       await dropOlder(parent, item.key);
     }

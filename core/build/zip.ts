@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
+import { namingPath } from '../system-errors.mjs';
 
 /** DOS time stamps have no zone and begin here; every entry carries this one. */
 const EPOCH = new Date(1980, 0, 1);
@@ -45,6 +46,7 @@ export async function writeZip(tree: string, files: readonly string[], target: s
       done(null, chunk);
     },
   });
-  await pipeline(zip.outputStream as NodeJS.ReadableStream, measure, createWriteStream(target));
+  const source = zip.outputStream as NodeJS.ReadableStream;
+  await namingPath(target, pipeline(source, measure, createWriteStream(target)));
   return { bytes, sha256: hash.digest('hex') };
 }

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -6,6 +7,7 @@ import { LAMBDA_ENVIRONMENT } from '../build/imports.ts';
 import { run } from '../build/run.ts';
 import { script } from '../build/scripts.ts';
 import { mismatch } from '../release/expect.ts';
+import { namingPath } from '../system-errors.mjs';
 
 /** What one function is known to do: its imports and its smoke events, run beside its layers. */
 export interface Workload {
@@ -87,13 +89,40 @@ function outcomeOf({ name = '', ok, kind, error = '', answer, ms = 0 }: Line, ex
 }
 
 /**
- * Runs a workload in a clean interpreter.
+ * How a full disk shows: Python says nothing where it cannot write bytecode to the end, and later stumbles over what there
+ * is of it. A power cut leaves the same.
+ */
+const CUT_OFF = /marshal data|\[Errno (28|122)\]/;
+
+/** @throws Error of the operating system where a file cannot be written to a folder */
+async function requireRoom(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, `room-${randomUUID()}`);
+  try {
+    await namingPath(folder, writeFile(file, Buffer.alloc(64 * 1024)));
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+/**
+ * Runs a workload in a clean interpreter; once more where bytecode that was kept is broken.
  * @param trace whether to record what it opens
+ * @throws Error of the operating system where no space is left for bytecode or temporary files
  */
 export async function runWorkload(
   workload: Workload,
   trace: boolean,
 ): Promise<{ outcomes: Outcome[]; trace: Trace }> {
+  const first = await attempt(workload, trace);
+  if (!first.outcomes.some(({ detail = '' }) => CUT_OFF.test(detail))) return first;
+  await requireRoom(tmpdir());
+  await requireRoom(workload.bytecodeCache);
+  await rm(workload.bytecodeCache, { recursive: true, force: true });
+  return attempt(workload, trace);
+}
+
+async function attempt(workload: Workload, trace: boolean): Promise<{ outcomes: Outcome[]; trace: Trace }> {
   const {
     interpreter,
     paths,

@@ -8,6 +8,9 @@ export const MAX_TEMPLATE_BYTES = 1_000_000;
 /** Deeper than any template or event is written; far from the depth at which a parser runs out of stack. */
 export const MAX_DEPTH = 100;
 
+/** What Node puts in the place of bytes of a name that are not UTF-8. It cannot open such a file. */
+export const REPLACED = '\ufffd';
+
 /** What a path that leads nowhere ends with. */
 const ABSENT = ['ENOENT', 'ENOTDIR'];
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ProjectError, TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { whyTooLong } from '../release/limits.ts';
 import { CONFIG_FILE, describeIssues, type ProjectConfig, readConfig, stepsOf } from './config.ts';
-import { ifThere, parseJson, readProjectFile, refuseLinkOutside } from './files.ts';
+import { ifThere, parseJson, REPLACED, readProjectFile, refuseLinkOutside } from './files.ts';
 import { withFiles } from './inline.ts';
 import { allNested, type NestedTemplate, readNested } from './nested.ts';
 import { pathInProject } from './path.ts';
@@ -157,6 +157,7 @@ export async function loadProject(
   root: string,
   parameters: Readonly<Record<string, string>> = {},
 ): Promise<Project> {
+  if (root.includes(REPLACED)) throw new ProjectError(`${root}: the name is not UTF-8. Rename the folder.`);
   const config = await readConfig(root);
   const { file, text } = await findTemplate(root, config);
   const read = readTemplate(text, file, parameters);

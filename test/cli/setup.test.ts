@@ -11,8 +11,8 @@ beforeEach(() => {
   checkout = mkdtempSync(join(tmpdir(), 'plimsoll-setup-'));
   programs = join(checkout, 'programs');
   mkdirSync(programs);
-  for (const file of ['scripts/setup.mjs', 'package.json', 'package-lock.json', 'local/requirements.txt'])
-    cpSync(join(ROOT, file), join(checkout, file));
+  const needed = ['scripts/setup.mjs', 'core/system-errors.mjs', 'package.json', 'package-lock.json'];
+  for (const file of [...needed, 'local/requirements.txt']) cpSync(join(ROOT, file), join(checkout, file));
 });
 afterEach(() => rmSync(checkout, { recursive: true, force: true }));
 
@@ -60,6 +60,29 @@ describe('the set-up says what is missing, and how to mend it', () => {
     expect(status).toBe(2);
     expect(stderr).toMatch(/setup: node modules failed:\nnpm error code ENOTFOUND\n {2}Check the connection/);
     expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  it('where its folder is a file', () => {
+    program('python3', 'echo 3 11');
+    program('npm', 'mkdir -p node_modules; echo {} > node_modules/.package-lock.json');
+    symlinkSync('/bin/mkdir', join(programs, 'mkdir'));
+    writeFileSync(join(checkout, '.plimsoll'), '');
+    const { status, stderr } = setup();
+    expect(status).toBe(2);
+    expect(stderr).toMatch(
+      /^setup: .*\/\.plimsoll: a file stands where a folder is needed \(ENOTDIR\)\.\n {2}Remove or rename the file\.\n$/,
+    );
+  });
+
+  it('where the disk is full', () => {
+    program('python3', 'echo 3 11');
+    program(
+      'npm',
+      `echo "npm error code ENOSPC" >&2; echo "npm error nospc ENOSPC: no space left on device, write" >&2; exit 1`,
+    );
+    const { status, stderr } = setup();
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/no space is left on its file system \(ENOSPC\)\.\n {2}Free some space/);
   });
 
   it('and begins again where it was', () => {

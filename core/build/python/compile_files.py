@@ -6,7 +6,8 @@ Reads {"root": folder, "out": folder, "prefix": folder at run time, "hook": sour
 the file lies if not below root. `lazy` is {"lines": [of imports to defer], "submodules": [names to load when they are asked
 for]}; with `deferredOnly`, a file of which nothing can be deferred is left out. Answers {path: {"bytes": n, "now": [names],
 "later": [names], "deferred": [lines]}}, or {path: {"skipped": reason}} for what does not compile: a template, or code for
-another Python.
+another Python. What cannot be read or written ends it with `[Errno N] reason: 'path'`: nothing ships without bytecode since a
+disk was full.
 
 marshal writes a reference mark where an object has more than one owner, and interned strings are shared with all that
 the process still holds. So a worker keeps nothing of a file but bytes: then its bytecode follows from its source and its
@@ -20,6 +21,7 @@ import importlib.util
 import json
 import os
 import sys
+import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lazy import defer
@@ -40,21 +42,24 @@ def compile_one(job, file):
     name = os.path.join(job["prefix"], file["path"])
     imports, deferred = {"now": [], "later": []}, []
     try:
-        tree = ast.parse(source)
-        if file.get("lazy"):
-            deferred = defer(source, tree, name, **file["lazy"])
-            if job["deferredOnly"] and not deferred and not file["lazy"]["submodules"]:
-                return {"skipped": NOTHING_DEFERRED}
-        found = list(statements(tree)) if job["imports"] or not file["docstrings"] else []
-        if job["imports"]:
-            imports = imports_of(found, file["path"])
-        if not file["docstrings"]:
-            empty_docstrings(tree, found)
-        code = compile(tree, name, "exec", dont_inherit=True)
-    except RecursionError:  # a deep expression, which the compiler itself takes without the tree's detour
-        code = compile(source, name, "exec", dont_inherit=True)
+        try:
+            tree = ast.parse(source)
+            if file.get("lazy"):
+                deferred = defer(source, tree, name, **file["lazy"])
+                if job["deferredOnly"] and not deferred and not file["lazy"]["submodules"]:
+                    return {"skipped": NOTHING_DEFERRED}
+            found = list(statements(tree)) if job["imports"] or not file["docstrings"] else []
+            if job["imports"]:
+                imports = imports_of(found, file["path"])
+            if not file["docstrings"]:
+                empty_docstrings(tree, found)
+            code = compile(tree, name, "exec", dont_inherit=True)
+        except RecursionError:  # a deep expression, which the compiler itself takes without the tree's detour
+            code = compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         return {"skipped": str(error)}
+    except Exception as error:  # a parser at its end: RecursionError, MemoryError, OverflowError
+        return {"skipped": f"{type(error).__name__}: {error}"}
     data = external._code_to_hash_pyc(code, importlib.util.source_hash(original), False)
     target = os.path.join(job["out"], file["to"])
     os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -69,8 +74,8 @@ def answer(job, file):
     """Returns one member of the JSON object that is the answer, as bytes."""
     try:
         result = compile_one(job, file)
-    except Exception as error:
-        result = {"skipped": f"{type(error).__name__}: {error}"}
+    except OSError as error:  # writing, or closing what was written, does not name the file
+        sys.exit(f"[Errno {error.errno}] {os.strerror(error.errno)}: '{os.path.join(job['out'], file['to'])}'")
     return f"{json.dumps(file['path'])}: {json.dumps(result)}".encode()
 
 
@@ -86,6 +91,10 @@ def start(job, files):
         with os.fdopen(writer, "wb") as pipe:
             pipe.write(b", ".join([answer(job, file) for file in files]))
         status = 0
+    except SystemExit as end:
+        os.write(2, f"{end.code}\n".encode())
+    except BaseException:
+        traceback.print_exc()
     finally:  # a worker must never return into the parent's code
         os._exit(status)
 

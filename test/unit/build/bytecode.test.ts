@@ -43,6 +43,22 @@ async function write(name: string, files: Record<string, string>): Promise<strin
 }
 
 describe('the compiler', () => {
+  it('skips what does not compile, and fails where it cannot write', async () => {
+    const tree = await write('unwritable', {
+      'good.py': 'x = 1\n',
+      'bad.py': 'x =\n',
+      'deep.py': `x = ${'-'.repeat(90_000)}1\n`,
+    });
+    const compiled = await compile(tree, ['good.py', 'bad.py', 'deep.py'], 'writable');
+    expect(compiled.get('good.py')).toHaveProperty('bytes');
+    expect(compiled.get('bad.py')).toHaveProperty('skipped');
+    expect(compiled.get('deep.py')).toHaveProperty('skipped');
+    await mkdir(join(folder, 'full', 'good.pyc'), { recursive: true });
+    await expect(compile(tree, ['good.py', 'bad.py'], 'full')).rejects.toThrow(
+      `[Errno 21] Is a directory: '${join(folder, 'full', 'good.pyc')}'`,
+    );
+  });
+
   it('gives the same bytes for a file whatever is compiled before it, and beside it', async () => {
     const tree = join(folder, 'real');
     await install(
