@@ -2,6 +2,7 @@ import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Argument, Command } from 'commander';
+import { acceptanceCommand } from './commands/acceptance.ts';
 import { buildCommand } from './commands/build.ts';
 import { deployCommand } from './commands/deploy-command.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -31,6 +32,7 @@ for (const command of [
   deployCommand(),
   rollbackCommand(),
   doctorCommand(),
+  acceptanceCommand(),
 ])
   program.addCommand(command.copyInheritedSettings(program));
 

@@ -9,6 +9,7 @@ import {
   paginateGetExecutionHistory,
   SFNClient,
   StartExecutionCommand,
+  StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import type { z } from 'zod';
 import { messageOf, PrerequisiteError } from '../core/errors.ts';
@@ -85,6 +86,11 @@ export class PipelineClient {
       }),
     );
     return executionArn;
+  }
+
+  /** Stops a release; a rule rolls it back. @param executionArn of the deploy machine */
+  async stop(executionArn: string): Promise<void> {
+    await this.sfn.send(new StopExecutionCommand({ executionArn, cause: 'stopped by the command line' }));
   }
 
   /** Whether an execution holds the lock of a stack, alive or not. */

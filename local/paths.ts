@@ -8,7 +8,7 @@ function findRoot(): string {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'local', 'adapter', '__main__.py'))) return folder;
     if (folder === dirname(folder))
-      throw new EmbeddedAwsError('--local works in a checkout of plimsoll only; clone the repository');
+      throw new EmbeddedAwsError('this works in a checkout of plimsoll only; clone the repository');
   }
 }
 

@@ -12,7 +12,13 @@ import { nameOfFolder, readSamStackName } from '../../core/project/stack-name.ts
 import { buildPlanSchema } from '../../core/release/build-plan.ts';
 import { probeSchema } from '../../core/release/probe.ts';
 import { failureMessage } from '../../core/release/record.ts';
-import { keys, releaseSchema, type Start, stackNameSchema } from '../../core/release/release.ts';
+import {
+  keys,
+  releaseSchema,
+  type Start,
+  stackNameSchema,
+  type startSchema,
+} from '../../core/release/release.ts';
 import { type SizeReport, sizeReportSchema } from '../../core/size/report.ts';
 import { Follower } from '../follow/follower.ts';
 import { releaseTasks, rollbackTasks } from '../follow/tasks.ts';
@@ -97,7 +103,8 @@ export async function prepare(options: DeployOptions): Promise<Prepared> {
   return { root, project, parameters, stackName };
 }
 
-async function watch(follower: Follower, json: boolean): Promise<ExecutionEnd> {
+/** Follows an execution live. @returns its end, whatever it is */
+export async function watch(follower: Follower, json: boolean): Promise<ExecutionEnd> {
   const renderer = rendererOf(json);
   const end = follower.follow();
   // The tasks only wait; what went wrong is in the execution's end.
@@ -212,22 +219,24 @@ export async function deploy(options: DeployOptions, place: Place): Promise<numb
   const begin = performance.now();
   // What is wrong with the project is said before anything is uploaded.
   const { root, project, parameters, stackName } = await prepare(options);
+  const { rollback, allowDataLoss, whenLocked, unlock } = options;
+  const how = { stackName, parameters, rollback, allowDataLoss, whenLocked, unlock };
+  const { executionArn, bytes } = await handOver(client, root, how);
+  say(json, `${bold(stackName)}: ${(bytes / 1000).toFixed(0)} kB uploaded, execution ${executionArn}\n`);
+  return followRelease(executionArn, place, { json, begin, get: project.config.smoke.endpoints[0]?.get });
+}
+
+/** Uploads a project and starts its release. @returns the execution, and how many bytes were uploaded */
+export async function handOver(
+  client: PipelineClient,
+  root: string,
+  how: Omit<z.input<typeof startSchema>, 'source'> & { stackName: string },
+): Promise<{ executionArn: string; bytes: number }> {
   const workdir = await mkdtemp(join(tmpdir(), 'plimsoll-deploy-'));
   try {
     const zip = await packProject(root, workdir);
-    const source = await client.upload(stackName, zip.path);
-    const { rollback, allowDataLoss, whenLocked, unlock } = options;
-    const how = { rollback, allowDataLoss, whenLocked, unlock };
-    const executionArn = await client.start({ source, stackName, parameters, ...how });
-    say(
-      json,
-      `${bold(stackName)}: ${(zip.bytes / 1000).toFixed(0)} kB uploaded, execution ${executionArn}\n`,
-    );
-    return await followRelease(executionArn, place, {
-      json,
-      begin,
-      get: project.config.smoke.endpoints[0]?.get,
-    });
+    const source = await client.upload(how.stackName, zip.path);
+    return { executionArn: await client.start({ source, ...how }), bytes: zip.bytes };
   } finally {
     await rm(workdir, { recursive: true, force: true });
   }

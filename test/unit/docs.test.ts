@@ -31,7 +31,7 @@ describe('docs/faults.md', () => {
 });
 
 describe('links in the documents', () => {
-  it.each(['README.md', 'docs/builds.md', 'docs/faults.md', 'docs/security.md'])(
+  it.each(['README.md', 'docs/acceptance.md', 'docs/builds.md', 'docs/faults.md', 'docs/security.md'])(
     'of %s lead to files of this project',
     (document) => {
       const folder = document.includes('/') ? 'docs' : '';
