@@ -1,5 +1,13 @@
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { BuildSpec, ComputeType, LinuxBuildImage, Project, Source } from 'aws-cdk-lib/aws-codebuild';
+import {
+  BuildSpec,
+  Cache,
+  ComputeType,
+  LinuxBuildImage,
+  LocalCacheMode,
+  Project,
+  Source,
+} from 'aws-cdk-lib/aws-codebuild';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
@@ -48,7 +56,7 @@ export class Builds extends Construct {
     super(scope, id);
     const cli = new Asset(this, 'CommandLine', { path: cliBundle });
     this.projects = {
-      ResolveProject: this.project('Resolve', 'resolve', storage, cli, Duration.minutes(15), {
+      ResolveProject: this.project('Resolve', 'resolve', storage, cli, Duration.minutes(45), {
         PERMISSIONS_BOUNDARY: boundary,
         ALLOWED_ROLES: roles.join(','),
       }),
@@ -114,6 +122,8 @@ export class Builds extends Construct {
         }).map(([name, value]) => [name, { value }]),
       ),
       logging: { cloudWatch: { logGroup } },
+      // What uv has downloaded stays on the host for the next build that runs there. It is never needed.
+      cache: Cache.local(LocalCacheMode.CUSTOM),
       // CDK would add wildcard actions of its own; the role has what it needs.
       role: role.withoutPolicyUpdates(),
       timeout,

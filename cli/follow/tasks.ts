@@ -7,12 +7,12 @@ import type { Follower } from './follower.ts';
 /** What people read for each state, in the state machine's order. */
 const TITLES: readonly (readonly [state: string, title: string])[] = [
   ['Prerequisites', 'Check prerequisites'],
-  ['Resolve', 'Resolve requirements'],
+  ['Resolve', 'Resolve, trim, prove and build'],
   ['Plan', 'Plan'],
   // Planned again afterwards.
-  ['Optimise', 'Trace, trim and prove'],
-  ['BuildLayers', 'Build layers'],
-  ['BuildFunctions', 'Build functions'],
+  ['Optimise', 'Trim, prove and build without the secrets'],
+  ['BuildLayers', 'Layers'],
+  ['BuildFunctions', 'Build functions that are missing'],
   ['ValidateSizes', 'Validate sizes'],
   ['Snapshot', 'Snapshot the running stack'],
   ['DeployLayers', 'Deploy layers'],
@@ -80,7 +80,7 @@ function layerTasks(follower: Follower, layers: readonly string[]): ListrTask[] 
         if (follower.find('Reuse', layer)) return 'reused' as const;
         return settled(follower, 'BuildLayer', layer);
       });
-      if (result === 'reused') task.title = `${layer} ${dim('unchanged, reused')}`;
+      if (result === 'reused') task.title = `${layer} ${dim('in the artifact bucket')}`;
       else finish(task, layer, result);
     },
   }));

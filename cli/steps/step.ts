@@ -2,11 +2,14 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildContext, buildFunction, buildLayer } from '../../core/build/planned.ts';
+import type { Built } from '../../core/build/seal.ts';
 import { InvalidInputError } from '../../core/errors.ts';
-import { decide } from '../../core/optimise/decide.ts';
+import { decide, type ProvenUnit } from '../../core/optimise/decide.ts';
 import { rejectUnbuildable } from '../../core/project/build-image.ts';
+import { noEchoIn } from '../../core/project/no-echo.ts';
 import { loadProject } from '../../core/project/project.ts';
-import { planProject } from '../../core/release/plan.ts';
+import type { PlannedArtifact } from '../../core/release/build-plan.ts';
+import { isDecided, planProject, withDecisions } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
 import { megabytes } from '../../core/size/report.ts';
 import { Remote } from './remote.ts';
@@ -18,9 +21,15 @@ export type Step = (typeof STEPS)[number];
 
 const say = (line: string) => console.log(line);
 
+/**
+ * Resolves, writes the plan and the template, and goes on to all that an optimising build does: one start of CodeBuild is a
+ * whole release then. Not so where the input gives a secret, which stands in the environment of this build: no code of the
+ * project is run beside it, and the state machine starts a build without it.
+ */
 async function resolve(remote: Remote, workdir: string): Promise<void> {
   const { release } = remote;
-  const project = await loadProject(await remote.fetchProject(workdir), release.parameters);
+  const root = await remote.fetchProject(workdir);
+  const project = await loadProject(root, release.parameters);
   rejectUnbuildable(project);
   const plan = await planProject(project);
   await remote.writeText(
@@ -33,17 +42,56 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
     const what = layer.foreign ? 'built by others' : list || 'files only';
     say(`layer ${layer.name} (wave ${layer.wave}): ${what}`);
   }
+  const secrets = noEchoIn(project.template.document).filter((name) =>
+    Object.hasOwn(release.parameters, name),
+  );
+  if (secrets.length > 0)
+    say(`parameter ${secrets.join(', ')} is NoEcho and given: the project's code runs in another build`);
+  else await optimise(remote, workdir, { root, plan });
 }
 
-async function optimise(remote: Remote, workdir: string): Promise<void> {
-  const plan = await remote.readPlan();
-  const root = await remote.fetchProject(workdir);
-  const { decisions } = await decide({ root, plan, workdir: join(workdir, 'optimise'), onStep: say });
-  await remote.writeText(keys.decisions(plan.decisionsKey), JSON.stringify(decisions));
+/** Decides what can go from every artifact, where that is not known yet, and builds those that are not in the bucket. */
+async function optimise(
+  remote: Remote,
+  workdir: string,
+  { root, plan }: Pick<BuildContext, 'root' | 'plan'>,
+): Promise<void> {
+  const key = keys.decisions(plan.decisionsKey);
+  if (isDecided(plan) || (await remote.exists(key))) return;
+  const { decisions, units } = await decide({ root, plan, workdir: join(workdir, 'optimise'), onStep: say });
+  await remote.writeText(key, JSON.stringify(decisions));
   for (const [name, { steps }] of Object.entries({ ...decisions.layer, ...decisions.function })) {
     for (const { step, putBack } of steps)
       for (const { path, broke } of putBack) say(`${name}: ${step}: put back ${path}: ${broke}`);
   }
+  await buildDecided(remote, workdir, { root, plan: withDecisions(plan, decisions) }, units);
+}
+
+/** Builds what was just decided and is not in the bucket, layers side by side: trees that are proven need none beneath them. */
+async function buildDecided(
+  remote: Remote,
+  workdir: string,
+  { root, plan }: Pick<BuildContext, 'root' | 'plan'>,
+  units: readonly ProvenUnit[],
+): Promise<void> {
+  const build = async (
+    kind: 'layer' | 'function',
+    planned: PlannedArtifact,
+    make: (context: BuildContext) => Promise<Built>,
+  ) => {
+    const { name, key } = planned;
+    if (await remote.exists(keys.manifest(kind, name, key))) return;
+    const context = await contextOf(workdir, kind, name, { root, plan, trees: new Map() });
+    const decided = units.find((unit) => unit.kind === kind && unit.name === name);
+    const { manifest } = await make({ ...context, decided });
+    await remote.upload(kind, planned, context.workdir);
+    say(`${kind} ${name}: ${megabytes(manifest.bytes)} of ${megabytes(manifest.installedBytes)} installed`);
+  };
+  await Promise.all(
+    plan.layers.map((layer) => build('layer', layer, (context) => buildLayer(layer, context))),
+  );
+  // There may be hundreds of them, each read into memory as it is sent.
+  for (const fn of plan.functions) await build('function', fn, (context) => buildFunction(fn, context));
 }
 
 async function layer(remote: Remote, workdir: string, name: string): Promise<void> {
@@ -57,7 +105,7 @@ async function layer(remote: Remote, workdir: string, name: string): Promise<voi
       workdir,
     ),
   ]);
-  const context = await contextOf(workdir, name, { root, plan, trees });
+  const context = await contextOf(workdir, 'layer', name, { root, plan, trees });
   const { manifest } = await buildLayer(planned, context);
   await remote.upload('layer', planned, context.workdir);
   say(`layer ${name}: ${megabytes(manifest.bytes)} of ${megabytes(manifest.installedBytes)} installed`);
@@ -72,7 +120,7 @@ async function functions(remote: Remote, workdir: string): Promise<void> {
   const used = plan.layers.filter(({ name }) => missing.some((fn) => fn.layers.includes(name)));
   const [root, trees] = await Promise.all([remote.fetchProject(workdir), remote.fetchLayers(used, workdir)]);
   for (const fn of missing) {
-    const context = await contextOf(workdir, fn.name, { root, plan, trees });
+    const context = await contextOf(workdir, 'function', fn.name, { root, plan, trees });
     const { manifest } = await buildFunction(fn, context);
     await remote.upload('function', fn, context.workdir);
     say(`function ${fn.name}: ${megabytes(manifest.bytes)}`);
@@ -81,10 +129,11 @@ async function functions(remote: Remote, workdir: string): Promise<void> {
 
 async function contextOf(
   workdir: string,
+  kind: 'layer' | 'function',
   name: string,
   rest: Pick<BuildContext, 'root' | 'plan' | 'trees'>,
 ): Promise<BuildContext> {
-  const folder = join(workdir, 'artifacts', name);
+  const folder = join(workdir, 'artifacts', kind, name);
   await mkdir(folder, { recursive: true });
   return { ...rest, workdir: folder, onStep: (step) => say(`${name}: ${step}`) };
 }
@@ -98,7 +147,11 @@ export async function runStep(step: Step, artifact: string | undefined): Promise
   const workdir = await mkdtemp(join(tmpdir(), `plimsoll-${step}-`));
   try {
     if (step === 'resolve') await resolve(remote, workdir);
-    else if (step === 'optimise') await optimise(remote, workdir);
+    else if (step === 'optimise')
+      await optimise(remote, workdir, {
+        root: await remote.fetchProject(workdir),
+        plan: await remote.readPlan(),
+      });
     else if (step === 'functions') await functions(remote, workdir);
     else if (artifact) await layer(remote, workdir, artifact);
     else throw new InvalidInputError('environment variable ARTIFACT is not set; it names the layer to build');

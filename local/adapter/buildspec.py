@@ -16,7 +16,8 @@ def parse(document):
     """Checks a buildspec and returns it. Raises Unsupported naming the key."""
     if str(document.get("version")) != "0.2":
         raise Unsupported(f"version {document.get('version')}: only 0.2 is run here")
-    for key in set(document) - {"version", "env", "phases"}:
+    # A cache may be empty at any time: here each build begins with what the host has.
+    for key in set(document) - {"version", "env", "phases", "cache"}:
         raise Unsupported(f"{key} is not run here")
     for key in set(document.get("env") or {}) - {"variables", "exported-variables", "shell"}:
         raise Unsupported(f"env.{key} is not run here")

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   ended,
   entered,
+  forgetBuilt,
   get,
   lockedRelease,
   lockOwner,
@@ -60,7 +61,7 @@ describe('AWS itself refuses', () => {
       );
       expect([...callers]).toEqual(
         expect.arrayContaining([
-          ...['Resolve', 'Optimise', 'Layer', 'Functions'],
+          'Resolve',
           ...['Prerequisites', 'Plan', 'ValidateSizes', 'Snapshot', 'DeployLayers', 'ProbeImports'],
           ...[
             'CreateChangeSet',
@@ -156,18 +157,17 @@ describe('a build', () => {
   });
 
   it.each([
-    ['has no time left', 'Resolve', 'TIMED_OUT'],
-    ['cannot be carried out', 'Optimise', 'FAULT'],
-    ['is stopped by somebody', 'Layer', 'STOPPED'],
-    ['is not carried out', 'Functions', 'FAULT'],
-  ])(
+    ['has no time left', 'Resolve', 'TIMED_OUT', undefined],
+    ['is stopped by somebody', 'Layer', 'STOPPED', 'layer'],
+    ['is not carried out', 'Functions', 'FAULT', 'function'],
+  ] as const)(
     'that %s: %s ends %s, the release says so, and the stack is as before',
-    async (_what, project_, status) => {
+    async (_what, project_, status, gone) => {
       const before = await stateOf(STACK);
-      // Whatever it builds is new.
-      const files = { 'functions/hello/note.txt': project_ };
+      const zip = await project(3, '1.16.0');
+      if (gone) await forgetBuilt(STACK, gone);
       const { result, answered } = await withFaults([build(project_, 'Build', status)], async () =>
-        release(STACK, await project(9, `1.${project_ === 'Layer' ? 11 : 16}.0`, files)),
+        release(STACK, zip),
       );
       expect(answered).toHaveLength(1);
       expect(result.error, result.message).toBe('BuildFailedError');
@@ -179,7 +179,7 @@ describe('a build', () => {
   it('that CodeBuild does not take yet is started again', async () => {
     const faults = [
       build('Resolve', 'StartBuild', 'ThrottlingException', 1),
-      build('Optimise', 'StartBuild', 'AccountLimitExceededException', 1),
+      build('Resolve', 'StartBuild', 'AccountLimitExceededException', 1),
     ];
     const { result, answered } = await withFaults(faults, async () =>
       release(STACK, await project(8, '1.16.0', { 'functions/hello/note.txt': 'again' })),

@@ -72,7 +72,11 @@ describe('the value of a NoEcho parameter', () => {
     expect(left.filter((text) => text.includes(ONE))).toEqual([]);
     expect(JSON.stringify(await records(STACK))).not.toContain(ONE);
     const given = await givenToBuilds();
-    expect(given.size).toBeGreaterThan(2);
+    // The build that knows the value resolves, and another one runs the project's code.
+    expect([...given.keys()].map((name) => /Resolve|Optimise/.exec(name)?.[0]).sort()).toEqual([
+      'Optimise',
+      'Resolve',
+    ]);
     for (const [name, text] of given) if (!name.includes('Resolve')) expect(text, name).not.toContain(ONE);
   });
 

@@ -8,20 +8,24 @@ import {
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand, ResourceNotFoundException } from '@aws-sdk/client-lambda';
 import { describe, expect, it } from 'vitest';
+import { PipelineClient } from '../../cli/pipeline-client.ts';
 import { DEFAULT_PIPELINE, temporaryPrefix } from '../../core/release/pipeline-name.ts';
 import { temporaryName } from '../../core/release/probe.ts';
+import { stateRuns } from '../../core/release/progress.ts';
 import { functionsOf } from '../../core/release/stack-resources.ts';
 import {
   describeStack,
+  forgetBuilt,
   get,
   lambda,
+  pipeline,
   readArtifact,
   records,
   release,
   resourcesOf,
   stateOf,
-  statesOf,
 } from '../support/aws.ts';
+import { buildingStates, buildsInSequence } from '../support/builds.ts';
 import { changed, projectZip } from '../support/project.ts';
 
 const STACK = 'released';
@@ -141,24 +145,40 @@ describe('a release', () => {
   });
 });
 
-describe('the decisions of the optimiser', () => {
-  it('are used again while nothing that they follow from has changed; a changed function alone builds no layer anew', async () => {
-    const first = await release('decided', await projectZip({ 'functions/hello/note.txt': 'decided' }));
+describe('a release starts one build', () => {
+  const SIDE = 'decided';
+  const builds = async (arn: string) => {
+    const runs = stateRuns(await new PipelineClient(pipeline).history(arn));
+    return {
+      inSequence: buildsInSequence(runs),
+      states: runs.map(({ state }) => state).filter((state) => buildingStates().includes(state)),
+    };
+  };
+  const ONE = { inSequence: 1, states: ['Resolve'] };
+  const zip = (note: string, more = {}) => projectZip({ 'functions/hello/note.txt': note, ...more });
+  const built = async () => (await resourcesOf(SIDE)).filter(({ type }) => type.endsWith('LayerVersion'));
+
+  it('the first, one with nothing to build, and one with a changed function, which builds no layer anew', async () => {
+    const first = await release(SIDE, await zip('decided'));
     expect(first.status, first.message).toBe('SUCCEEDED');
-    expect(await statesOf(first.arn)).toContain('Optimise');
-    const again = await release(
-      'decided',
-      await projectZip({ 'functions/hello/note.txt': 'decided', 'README.md': 'not shipped' }),
-    );
-    expect(await statesOf(again.arn)).not.toContain('Optimise');
-    const changedFunction = await release(
-      'decided',
-      await projectZip({ 'functions/hello/note.txt': 'changed' }),
-    );
-    const entered = await statesOf(changedFunction.arn);
-    expect(entered).toContain('Optimise');
-    expect(entered).toContain('BuildFunctions');
-    expect(entered).not.toContain('BuildLayer');
+    expect(await builds(first.arn)).toEqual(ONE);
+    const layers = await built();
+    const again = await release(SIDE, await zip('decided', { 'README.md': 'not shipped' }));
+    expect(await builds(again.arn)).toEqual(ONE);
+    const changedFunction = await release(SIDE, await zip('changed'));
+    expect(await builds(changedFunction.arn)).toEqual(ONE);
+    expect(await built()).toEqual(layers);
+  });
+
+  it('and builds anew, beside what was decided, what has gone from the artifact bucket', async () => {
+    const layers = await built();
+    await forgetBuilt(SIDE, 'layer');
+    await forgetBuilt(SIDE, 'function');
+    const end = await release(SIDE, await zip('changed', { 'README.md': 'again' }));
+    expect(end.status, end.message).toBe('SUCCEEDED');
+    expect((await builds(end.arn)).states).toEqual(['Resolve', 'BuildLayer', 'BuildFunctions']);
+    // The same bytes: nothing to deploy.
+    expect(await built()).toEqual(layers);
   });
 });
 

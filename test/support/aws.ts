@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   DescribeExecutionCommand,
   GetExecutionHistoryCommand,
@@ -17,7 +17,9 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { inject } from 'vitest';
+import { buildPlanSchema } from '../../core/release/build-plan.ts';
 import { calledExecution } from '../../core/release/lock.ts';
+import { keys } from '../../core/release/release.ts';
 import { type StackResource, stagesOf } from '../../core/release/stack-resources.ts';
 import { lockKey } from '../../core/release/table.ts';
 
@@ -172,6 +174,17 @@ export async function get(
 export async function readArtifact(key: string): Promise<string> {
   const { Body } = await s3.send(new GetObjectCommand({ Bucket: pipeline.ArtifactBucket, Key: key }));
   return (await Body?.transformToString()) ?? '';
+}
+
+/** Takes what the last good release of a stack was built of out of the artifact bucket, as if it had never been built. */
+export async function forgetBuilt(stackName: string, kind: 'layer' | 'function'): Promise<void> {
+  const last = (await records(stackName)).findLast(({ outcome }) => outcome === 'RELEASED');
+  const id = last?.['sk']?.replace('release#', '') ?? '';
+  const plan = buildPlanSchema.parse(JSON.parse(await readArtifact(keys.plan({ stackName, id }))));
+  for (const { name, key } of kind === 'layer' ? plan.layers : plan.functions)
+    await s3.send(
+      new DeleteObjectCommand({ Bucket: pipeline.ArtifactBucket, Key: keys.manifest(kind, name, key) }),
+    );
 }
 
 async function lockItem(stackName: string) {
