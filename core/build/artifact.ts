@@ -4,7 +4,7 @@ import { dirname, join, posix } from 'node:path';
 import { ImportCheckError } from '../errors.ts';
 import type { ProvenUnit } from '../optimise/decide.ts';
 import type { Decisions } from '../optimise/decisions.ts';
-import { addFinder, HOOK, isHooked, listRemoved } from '../optimise/finder.ts';
+import { addFinder, HOOK, isHooked, listRemoved, setLazyRuntime } from '../optimise/finder.ts';
 import { smaller } from '../optimise/native.ts';
 import type { FetchableFile } from '../optimise/unit.ts';
 import { keys } from '../release/release.ts';
@@ -126,6 +126,7 @@ async function prepare(spec: ArtifactSpec, tree: string, removed: string, onStep
   const fetchable = spec.decisions.fetchable.map((path) => ({ path, from: join(libraries, path) }));
   await setAside(fetchable, removed);
   await trim(libraries, spec.decisions);
+  await setLazyRuntime(libraries, Object.keys(spec.decisions.lazy).length > 0);
   return packages;
 }
 

@@ -27,8 +27,12 @@ export type Compiled = z.infer<typeof answerSchema>[string];
 export const lazySchema = z.object({
   /** Lines of its import statements. */
   lines: z.array(z.int()),
-  /** Of a package: modules in it that others have loaded along with it so far. */
-  submodules: z.array(z.string()),
+  /** Of a package: modules in it that it would load itself, but for deferred imports: it answers for them. */
+  seen: z.array(z.string()),
+  /** Of a package: modules in it that others would load. It answers for them, too, and does not list them. */
+  hidden: z.array(z.string()),
+  /** What the file's deferred imports would load in packages that are not ours to change, by package. */
+  outside: z.record(z.string(), z.array(z.string())),
 });
 export type Lazy = z.infer<typeof lazySchema>;
 

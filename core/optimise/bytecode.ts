@@ -87,8 +87,8 @@ export async function compileLazily(
   return files.flatMap(({ path, to, lazy: wanted }) => {
     const result = compiled.get(path);
     if (!result || 'skipped' in result) return [];
-    const done = { lines: result.deferred, submodules: wanted.submodules };
-    if (done.lines.length + done.submodules.length === 0) return [];
+    const done = { ...wanted, lines: result.deferred };
+    if (done.lines.length + done.seen.length + done.hidden.length === 0) return [];
     const change: Change = {
       root: unit.libraries,
       path: to,

@@ -1,10 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceWithCopy } from '../build/replace.ts';
 import { script } from '../build/scripts.ts';
 import { moduleName } from './keep.ts';
 
 export const FINDER = 'plimsoll_finder.py';
+const LAZY_RUNTIME = 'plimsoll_lazy.py';
 /** Folder beside the packages with one list of removed modules an artifact. */
 const LISTS = 'plimsoll_removed';
 
@@ -17,6 +18,13 @@ export const isHooked = (path: string): boolean => /^[^/]+\/__init__\.py$/.test(
 /** Puts the finder beside packages that load it. */
 export async function addFinder(libraries: string, files: readonly string[]): Promise<void> {
   if (files.some(isHooked)) await replaceWithCopy(script(FINDER), join(libraries, FINDER));
+}
+
+/** Puts what modules with deferred imports need at run time beside them, or takes it away where there are none. */
+export async function setLazyRuntime(libraries: string, isNeeded: boolean): Promise<void> {
+  const path = join(libraries, LAZY_RUNTIME);
+  if (isNeeded) await replaceWithCopy(script(LAZY_RUNTIME), path);
+  else await rm(path, { force: true });
 }
 
 /** Where the finder gets what was removed, if the project wants that. */

@@ -4,18 +4,19 @@ import { keyOf, type Located, type LocatedTrace } from './locate.ts';
 /** What a file loads only when it is used, by the file's key. */
 export type LazyFiles = Map<string, { file: Located; lazy: Lazy }>;
 
-function lazyOf(files: LazyFiles, file: Located): Lazy {
-  const known = files.get(keyOf(file)) ?? { file, lazy: { lines: [], submodules: [] } };
+/** What is known of a file; nothing yet where it is new. */
+export function lazyOf(files: LazyFiles, file: Located): Lazy {
+  const known = files.get(keyOf(file)) ?? { file, lazy: { lines: [], seen: [], hidden: [], outside: {} } };
   files.set(keyOf(file), known);
   return known.lazy;
 }
 
-const addOnce = <T>(list: T[], item: T): void => {
+export const addOnce = <T>(list: T[], item: T): void => {
   if (!list.includes(item)) list.push(item);
 };
 
 /** Only code of third parties is changed, and only in our copy of it. */
-const mayChange = ({ unit, path }: Located) => !unit.own.has(path);
+export const mayChange = ({ unit, path }: Located) => !unit.own.has(path);
 
 /** Import statements of third-party modules that loaded something: whatever its time, so that decisions repeat. Pure. */
 export function candidates(traces: readonly LocatedTrace[]): LazyFiles {
@@ -27,7 +28,7 @@ export function candidates(traces: readonly LocatedTrace[]): LazyFiles {
 
 /**
  * Of the deferred imports those that help: in some workload that runs their file, something that they loaded is not loaded
- * any more. And the packages that have to answer for modules which are not loaded along with them any more. Pure.
+ * any more. Pure.
  * @param before traces of the workloads before anything was deferred
  * @param after of the same workloads with all of `deferred` deferred
  */
@@ -50,18 +51,6 @@ export function worthwhile(
         addOnce(lazyOf(found, file).lines, line);
     }
   }
-  if (found.size > 0)
-    for (const { modules, now } of pairs) {
-      for (const gone of [...modules.keys()].filter((module) => !now.has(module))) {
-        const dot = gone.lastIndexOf('.');
-        const parent = now.get(gone.slice(0, dot));
-        if (dot > 0 && parent?.path.endsWith('__init__.py') && mayChange(parent))
-          addOnce(lazyOf(found, parent).submodules, gone.slice(dot + 1));
-      }
-    }
-  for (const { lazy } of found.values()) {
-    lazy.lines.sort((a, b) => a - b);
-    lazy.submodules.sort();
-  }
+  for (const { lazy } of found.values()) lazy.lines.sort((a, b) => a - b);
   return found;
 }

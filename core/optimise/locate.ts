@@ -17,6 +17,7 @@ export interface LocatedTrace {
   /** Keys of the files whose code ran in an event. */
   called: ReadonlySet<string>;
   imported: readonly (Omit<ImportedAt, 'file'> & { file: Located })[];
+  edges: Trace['edges'];
 }
 
 export const keyOf = ({ unit, path }: Located): string => `${unit.kind}/${unit.name}:${path}`;
@@ -50,5 +51,6 @@ export function locateTrace(
     ),
     called: new Set(trace.called.flatMap((path) => located(path, keyOf))),
     imported: trace.imported.flatMap((one) => located(one.file, (file) => ({ ...one, file }))),
+    edges: trace.edges,
   };
 }

@@ -4,6 +4,7 @@ import { type ImportResult, topLevelModules } from '../build/imports.ts';
 import { listTree } from '../build/tree.ts';
 import { findCulprits } from './bisect.ts';
 import type { Decisions, ProjectDecisions, StepReport } from './decisions.ts';
+import { setLazyRuntime } from './finder.ts';
 import { isNative } from './native.ts';
 import { Proof } from './proof.ts';
 import { type Change, Stash } from './stash.ts';
@@ -130,6 +131,7 @@ export async function optimise(input: OptimiseInput): Promise<Optimised> {
       },
     ]),
   );
+  for (const [unit, { lazy }] of decided) await setLazyRuntime(unit.libraries, Object.keys(lazy).length > 0);
   const of = (kind: Unit['kind']) =>
     Object.fromEntries(
       [...decided].flatMap(([unit, decisions]) => (unit.kind === kind ? [[unit.name, decisions]] : [])),

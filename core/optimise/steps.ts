@@ -1,10 +1,13 @@
 import { join, relative } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Lazy, sourceOf } from '../build/bytecode.ts';
 import { topLevelModules } from '../build/imports.ts';
 import { planRemovals } from '../build/rules.ts';
 import { listTree } from '../build/tree.ts';
+import { addAnswers } from './answers.ts';
 import { compileLazily, compileUnit } from './bytecode.ts';
 import type { Decisions, HeavyImport, Mode } from './decisions.ts';
+import { setLazyRuntime } from './finder.ts';
 import { heavyImports } from './heavy.ts';
 import { type ImportsOf, unusedFiles } from './keep.ts';
 import { candidates, type LazyFiles, worthwhile } from './lazy.ts';
@@ -231,7 +234,8 @@ export class Steps {
   }
 
   private async defer(before: readonly LocatedTrace[], held: FilesHeld): Promise<readonly Change[]> {
-    const all = await this.compileLazily(candidates(before), 'all');
+    for (const { libraries } of this.input.units) await setLazyRuntime(libraries, true);
+    const all = await this.compileLazily(addAnswers(candidates(before), before), 'all');
     this.stash.make(all.map(({ change }) => change));
     const tried = await this.proof.trial();
     // Deferral puts other bytes under the same names.
@@ -240,7 +244,9 @@ export class Steps {
     this.isDeferralDoubtful = after === undefined;
     // Where something breaks, nobody knows yet what helps: the proof takes out what broke it, and the rest stays.
     const deferred = new Map(all.map(({ file, lazy }) => [keyOf(file), { file, lazy }]));
-    const chosen = after ? await this.choose(all, worthwhile(deferred, before, after)) : all;
+    const chosen = after
+      ? await this.choose(all, addAnswers(worthwhile(deferred, before, after), before))
+      : all;
     this.lazyOf = new Map(chosen.map(({ change, lazy }) => [change, lazy]));
     this.heavy = this.heavy.map((one) => {
       const index = this.input.workloads.findIndex(({ name }) => name === one.function);
@@ -254,7 +260,7 @@ export class Steps {
   private async choose(tried: readonly LazyFile[], wanted: LazyFiles): Promise<LazyFile[]> {
     const same = tried.filter(({ file, lazy }) => {
       const now = wanted.get(keyOf(file))?.lazy;
-      return now !== undefined && now.submodules.length === 0 && now.lines.join() === lazy.lines.join();
+      return now !== undefined && isDeepStrictEqual(now, lazy);
     });
     const known = new Set(same.map(({ file }) => keyOf(file)));
     const others = new Map([...wanted].filter(([key]) => !known.has(key)));

@@ -52,6 +52,13 @@ const importedSchema = z.object({
 /** An import statement that loaded modules: where it stands, and what it pulled in, others' imports included. */
 export type ImportedAt = z.infer<typeof importedSchema>;
 
+const edgeSchema = z.object({
+  module: z.string(),
+  line: z.int(),
+  to: z.array(z.string()),
+  new: z.array(z.string()),
+});
+
 export interface Trace {
   /** Every file below the paths that was opened or mapped. */
   opened: string[];
@@ -60,6 +67,11 @@ export interface Trace {
   /** Files of all Python code that ran in an event, as tracebacks name them. */
   called: string[];
   imported: ImportedAt[];
+  /**
+   * What each module imports while it is loaded, whether that was loaded already or not, and what was new after it, by line;
+   * line 0 for what functions import that it calls.
+   */
+  edges: z.infer<typeof edgeSchema>[];
 }
 
 /** What run_workloads.py calls the attempt to do what the finder does. */
@@ -78,6 +90,7 @@ const lineSchema = z.looseObject({
   modules: z.record(z.string(), z.string()).optional(),
   called: z.array(z.string()).optional(),
   imported: z.array(importedSchema).optional(),
+  edges: z.array(edgeSchema).optional(),
 });
 type Line = z.infer<typeof lineSchema>;
 
@@ -181,8 +194,8 @@ async function attempt(workload: Workload, trace: boolean): Promise<{ outcomes: 
         : { name, result: `ended with ${how}`, detail: result.stderr.slice(-500), missing: true, ms: 0 };
     });
     const traced = lines.find((line) => line.opened !== undefined);
-    const { opened = [], modules: loaded = {}, called = [], imported = [] } = traced ?? {};
-    return { outcomes, trace: { opened, modules: loaded, called, imported } };
+    const { opened = [], modules: loaded = {}, called = [], imported = [], edges = [] } = traced ?? {};
+    return { outcomes, trace: { opened, modules: loaded, called, imported, edges } };
   } finally {
     await rm(home, { recursive: true, force: true });
   }

@@ -3,8 +3,8 @@
 Reads {"root": folder, "out": folder, "prefix": folder at run time, "hook": source line, "imports": bool, "deferredOnly": bool,
 "files": [{"path", "to", "docstrings": bool, "hook": bool, "source"?, "lazy"?}]} from standard input; paths are relative to root,
 `to` to out. The hook is put at the end of the files that ask for it; files without `docstrings` lose theirs; `source` is where
-the file lies if not below root. `lazy` is {"lines": [of imports to defer], "submodules": [names to load when they are asked
-for]}; with `deferredOnly`, a file of which nothing can be deferred is left out. Answers {path: {"bytes": n, "now": [names],
+the file lies if not below root. `lazy` is {"lines": [of imports to defer], "seen", "hidden", "outside": what packages answer for,
+as lazy.py says}; with `deferredOnly`, a file of which nothing can be deferred is left out. Answers {path: {"bytes": n, "now": [names],
 "later": [names], "deferred": [lines]}}, or {path: {"skipped": reason}} for what does not compile: a template, or code for
 another Python. What cannot be read or written ends it with `[Errno N] reason: 'path'`: nothing ships without bytecode since a
 disk was full.
@@ -46,7 +46,7 @@ def compile_one(job, file):
             tree = ast.parse(source)
             if file.get("lazy"):
                 deferred = defer(source, tree, name, **file["lazy"])
-                if job["deferredOnly"] and not deferred and not file["lazy"]["submodules"]:
+                if job["deferredOnly"] and not deferred and not file["lazy"]["seen"] and not file["lazy"]["hidden"]:
                     return {"skipped": NOTHING_DEFERRED}
             found = list(statements(tree)) if job["imports"] or not file["docstrings"] else []
             if job["imports"]:
@@ -55,6 +55,7 @@ def compile_one(job, file):
                 empty_docstrings(tree, found)
             code = compile(tree, name, "exec", dont_inherit=True)
         except RecursionError:  # a deep expression, which the compiler itself takes without the tree's detour
+            deferred = []
             code = compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         return {"skipped": str(error)}

@@ -1,18 +1,23 @@
 """Defers imports: what is imported when a module is loaded, but used in its functions only, is imported by the first of them
 that runs. Lines stay where they are.
 
-A deferred import becomes a function of the module, which the functions that use its names call first. Whoever asks the module
-for such a name from outside gets it by the module's own __getattr__ (PEP 562); so does whoever asks a package for a module in
-it that is not loaded any more until it is used.
+A deferred import becomes an object of the module, which the functions that use its names call first; plimsoll_lazy, which ships
+beside the packages, makes it for all others who ask. What could tell the difference all the same is not deferred.
 """
 
 import ast
+import os
 import re
 import symtable
 
 PREFIX = "_plimsoll_import_"
-# Code that looks at a namespace as a whole would miss names that are not there yet.
-SEES_NAMESPACE = re.compile(rb"\b(globals|locals|vars|exec|eval|dir)\s*\(")
+RUNTIME = "_plimsoll_lazy"
+# Code that looks at a namespace as a whole, or is compiled by others from its bytecode, would miss names that are not there yet.
+SEES_NAMESPACE = re.compile(
+    rb"\b(globals|locals|vars|exec|eval|dir|_getframe|currentframe|import_module)\s*\("
+    rb"|\bsys\s*\.\s*modules\b|__(dict|globals|code)__|\b(numba|triton|taichi)\b"
+)
+IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
 def bound_names(statement):
@@ -77,6 +82,29 @@ def function_tables(table):
             yield from function_tables(child)
 
 
+def annotated(tree):
+    """Names in annotations, in strings, too: whoever evaluates one looks it up in the module's namespace itself."""
+    for node in ast.walk(tree):
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            for part in ast.walk(annotation) if isinstance(annotation, ast.AST) else ():
+                if isinstance(part, ast.Name):
+                    yield part.id
+                elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield from IDENTIFIER.findall(part.value)
+
+
+def is_inside(statement, path):
+    """Whether it imports from the package that this file begins: then the import binds a module there, too, in an order that counts."""
+    folder, file = os.path.split(path)
+    if file != "__init__.py":
+        return False
+    if isinstance(statement, ast.ImportFrom) and statement.level > 0:
+        return statement.level == 1
+    targets = [statement.module] if isinstance(statement, ast.ImportFrom) else [alias.name for alias in statement.names]
+    parents = folder.split("/")
+    return any(parents[-count:] == parts[:count] for parts in [target.split(".") for target in targets] for count in range(1, len(parts) + 1))
+
+
 class Plan:
     """What of a module can be deferred."""
 
@@ -86,8 +114,7 @@ class Plan:
         self.functions = []
         # A module that answers for its attributes itself stays as it is.
         counts = bindings(tree, {})
-        self.is_open = "__getattr__" not in counts
-        if SEES_NAMESPACE.search(source) or not self.is_open:
+        if SEES_NAMESPACE.search(source) or "__getattr__" in counts:
             return
         top = symtable.symtable(source, path, "exec")
         nodes = {(node.name, node.lineno): node for node in outermost_functions(tree)}
@@ -102,9 +129,12 @@ class Plan:
                 used |= names
                 self.functions.append((node, names))
         elsewhere |= self.names_at_load(top)
+        elsewhere.update(annotated(tree))
         packages = {}
         for statement in tree.body:
             if not isinstance(statement, (ast.Import, ast.ImportFrom)) or getattr(statement, "module", "") == "__future__":
+                continue
+            if is_inside(statement, path):
                 continue
             names = bound_names(statement)
             inside = packages.setdefault(names[0], []) if is_plain(statement) else []
@@ -128,44 +158,59 @@ class Plan:
         return names
 
 
-def at(where, *nodes):
-    """Gives new nodes, and all below them that have none, the place of another one."""
-    for node in nodes:
-        for child in ast.walk(node):
-            if not hasattr(child, "lineno"):
-                ast.copy_location(child, where)
-    return list(nodes)
+def at(where, source):
+    """New statements from their source, all at the place of another one."""
+    body = ast.parse(source).body
+    for statement in body:
+        for node in ast.walk(statement):
+            if hasattr(node, "lineno"):
+                ast.copy_location(node, where)
+    return body
 
 
-def loader_of(statement):
-    """A function that runs the import, and is replaced by one that does nothing."""
+def loader_of(statement, binds):
+    """Two statements in place of the import: a function that makes it and returns what it binds, and its deferral."""
     name = f"{PREFIX}{statement.lineno}"
-    done = ast.Assign([ast.Name(name, ast.Store())], ast.Name("tuple", ast.Load()))
-    body = [ast.Global([*bound_names(statement), name]), statement, done]
-    return name, ast.FunctionDef(name, ast.arguments([], [], None, [], [], None, []), body, [], None)
+    values = ", ".join(f"{one!r}: {one}" for one in bound_names(statement))
+    if isinstance(statement, ast.ImportFrom):
+        target, level, wanted = statement.module, statement.level, tuple(alias.name for alias in statement.names)
+    else:
+        target, level, wanted = statement.names[0].name, 0, None
+    call = f"{RUNTIME}.later(globals(), {name!r}, {name}, {binds!r}, {target!r}, {level}, {wanted!r})"
+    instead = at(statement, f"def {name}():\n    return {{{values}}}\n{name} = {call}")
+    instead[0].body.insert(0, statement)
+    return name, instead
 
 
-def defer(source, tree, path, lines, submodules):
-    """Defers the import statements on these lines, as far as they can be. Returns the lines of those that are."""
-    if not submodules and not any(isinstance(node, (ast.Import, ast.ImportFrom)) and node.lineno in lines for node in tree.body):
+def defer(source, tree, path, lines, seen, hidden, outside):
+    """Defers the import statements on these lines, as far as they can be. Returns the lines of those that are.
+
+    `seen` and `hidden` are modules that the package answers for, those that it loads itself first; `outside` those that others have to.
+    """
+    is_wanted = any(isinstance(node, (ast.Import, ast.ImportFrom)) and node.lineno in lines for node in tree.body)
+    if not seen and not hidden and not is_wanted:
         return []
     plan = Plan(source, tree, path)
     loaders = {}
     deferred = [line for line in lines if line in plan.statements]
     for line in deferred:
         statement = plan.statements[line]
-        name, function = loader_of(statement)
-        tree.body[tree.body.index(statement)] = at(statement, function)[0]
-        loaders.update(dict.fromkeys(bound_names(statement), name))
+        binds = () if line in plan.within else tuple(bound_names(statement))
+        name, instead = loader_of(statement, binds)
+        index = tree.body.index(statement)
+        tree.body[index : index + 1] = instead
+        for one in bound_names(statement):
+            loaders.setdefault(one, []).append(name)
     for node, used in plan.functions:
-        calls = [ast.Expr(ast.Call(ast.Name(name, ast.Load()), [], [])) for name in sorted({loaders[name] for name in used if name in loaders})]
+        names = sorted({name for one in used for name in loaders.get(one, ())})
         start = 1 if ast.get_docstring(node, clean=False) is not None else 0
-        node.body[start:start] = at(node.body[0], *calls)
-    if plan.is_open and (loaders or submodules):
+        node.body[start:start] = at(node.body[0], "\n".join(f"{name}()" for name in names))
+    if loaders or seen or hidden:
         # Before all else that can run: in a circle of imports others ask for names while this module is being loaded.
         start = next((index for index, node in enumerate(tree.body) if not is_head(node)), len(tree.body))
         where = tree.body[min(start, len(tree.body) - 1)] if tree.body else ast.Pass(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
-        tree.body[start:start] = at(where, *getattr_of(loaders, submodules))
+        has_getattr = "__getattr__" in bindings(tree, {})
+        tree.body[start:start] = at(where, head(loaders, seen, hidden, outside if deferred else {}, has_getattr))
     return deferred
 
 
@@ -174,16 +219,12 @@ def is_head(node):
     return (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) or (isinstance(node, ast.ImportFrom) and node.module == "__future__")
 
 
-def getattr_of(loaders, submodules):
-    """def __getattr__(name): loads what the name belongs to."""
-    code = f"""
-def __getattr__(name):
-    if name in {loaders!r}:
-        globals()[{loaders!r}[name]]()
-        return globals()[name]
-    if name in {sorted(submodules)!r}:
-        import importlib
-        return importlib.import_module(f"{{__name__}}.{{name}}")
-    raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
-"""
-    return ast.parse(code).body
+def head(loaders, seen, hidden, outside, has_getattr):
+    """What begins the module. A function may run before the imports that it uses are reached: then their names are not there yet."""
+    lines = [f"import plimsoll_lazy as {RUNTIME}"]
+    lines += [f"{name} = ().__class__" for name in sorted({name for names in loaders.values() for name in names})]
+    if seen or hidden:
+        lines.append(f"{RUNTIME}.package(globals(), {sorted(seen)!r}, {sorted(hidden)!r}, {has_getattr!r})")
+    if outside:
+        lines.append(f"{RUNTIME}.outside({outside!r})")
+    return "\n".join(lines)

@@ -4,9 +4,10 @@ Run with -I -S. Reads from standard input:
 {"paths": [folders], "modules": [names], "handler": "module.function" or null, "events": [{"name", "event"}], "fetch": bool,
 "test": {"run": [module, arguments...], "root": folder} or null, "trace": bool}; with fetch, what the finder needs to fetch removed modules is used, too, as far as it is there.
 Writes one JSON line {"name", "ms", "ok", "kind", "error", "answer"} an import or event, preceded by {"name", "started": true}, so
-that a crash names its culprit; last, {"done": true} and, with trace, {"opened", "modules", "called", "imported"}: every file
+that a crash names its culprit; last, {"done": true} and, with trace, {"opened", "modules", "called", "imported", "edges"}: every file
 that was opened below the folders and every library that was mapped, each module's file, the files of all code that ran in an
-event, and each import that loaded something: {"file", "line", "function", "ms", "modules": [names]}, what it pulled in included.
+event, and each import that loaded something: {"file", "line", "function", "ms", "modules": [names]}, what it pulled in included; and what each module
+imports while it is loaded: {"module", "line", "to": [names], "new": [names]}.
 """
 
 import builtins
@@ -37,7 +38,23 @@ class Context:
         return 30_000
 
 
-def profile_imports(found):
+def note_edge(edges, frame, name, globals, fromlist, level, new):
+    """Notes an import that a module makes while it is loaded, in its own body or in what that calls."""
+    body = frame
+    while body is not None and body.f_code.co_name != "<module>":
+        body = body.f_back
+    importer = body and body.f_globals.get("__name__")
+    if importer in (None, "__main__"):
+        return
+    package = (globals or {}).get("__package__") or ""
+    parts = package.rsplit(".", level - 1)[0] if level > 1 else package if level else ""
+    target = ".".join(part for part in (parts, name) if part)
+    to, loaded = edges.setdefault((importer, frame.f_lineno if body is frame else 0), (set(), set()))
+    to.update([target], (one for one in (f"{target}.{part}" for part in fromlist or ()) if one in sys.modules))
+    loaded.update(new)
+
+
+def profile_imports(found, edges):
     """Notes each import statement that loads modules: where it stands, how long it takes, and what is new afterwards."""
     original = builtins.__import__
 
@@ -45,9 +62,10 @@ def profile_imports(found):
         before = len(sys.modules)
         begin = time.perf_counter()
         result = original(name, globals, locals, fromlist, level)
-        if len(sys.modules) > before:
-            frame = sys._getframe(1)
-            new = list(sys.modules)[before:]
+        frame = sys._getframe(1)
+        new = list(sys.modules)[before:] if len(sys.modules) > before else []
+        note_edge(edges, frame, name, globals, fromlist, level, new)
+        if new:
             ms = round((time.perf_counter() - begin) * 1000, 2)
             found.append({"file": frame.f_code.co_filename, "line": frame.f_lineno, "function": frame.f_code.co_name, "ms": ms, "modules": new})
         return result
@@ -76,9 +94,9 @@ def main():
     if job["trace"]:
         sys.addaudithook(lambda event, args: opened.add(args[0]) if event == "open" and isinstance(args[0], str) else None)
 
-    imported, called = [], set()
+    imported, edges, called = [], {}, set()
     if job["trace"]:
-        profile_imports(imported)
+        profile_imports(imported, edges)
 
     def say(**line):
         report.write(json.dumps(line, default=str) + "\n")
@@ -121,7 +139,9 @@ def main():
             for name, module in list(sys.modules.items())
             if isinstance(module, types.ModuleType) and isinstance(getattr(module, "__file__", None), str) and module.__file__.startswith(roots)
         }
-        say(opened=sorted(path for path in opened if path.startswith(roots)), modules=modules, called=sorted(called), imported=imported)
+        say(opened=sorted(path for path in opened if path.startswith(roots)), modules=modules, called=sorted(called), imported=imported, edges=[
+            {"module": module, "line": line, "to": sorted(to), "new": sorted(new)} for (module, line), (to, new) in sorted(edges.items())
+        ])
     say(done=True)
     report.flush()
     os._exit(0)

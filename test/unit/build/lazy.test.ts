@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { compileFiles, sourceless } from '../../../core/build/bytecode.ts';
+import { compileFiles, type Lazy, sourceless } from '../../../core/build/bytecode.ts';
 import { findPython } from '../../../core/build/uv.ts';
+import { setLazyRuntime } from '../../../core/optimise/finder.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -17,7 +18,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 async function run(
   files: Record<string, string>,
   program: string,
-  lazy: Record<string, { lines: number[]; submodules?: string[] }>,
+  lazy: Record<string, Partial<Lazy>>,
 ): Promise<{ deferred: Record<string, number[]>; output: string }> {
   const tree = join(folder, 'tree');
   const out = join(folder, 'out');
@@ -36,10 +37,12 @@ async function run(
     imports: false,
     files: Object.keys(files).map((path) => {
       const own = lazy[path];
-      const wanted = own ? { lazy: { lines: own.lines, submodules: own.submodules ?? [] } } : {};
+      const wanted = own ? { lazy: { lines: [], seen: [], hidden: [], outside: {}, ...own } } : {};
       return { path, to: sourceless(path), docstrings: true, hook: false, ...wanted };
     }),
   });
+  await mkdir(out, { recursive: true });
+  await setLazyRuntime(out, true);
   const code = `import sys; sys.path[:0] = [${JSON.stringify(out)}]\n${program}`;
   const { stdout } = await promisify(execFile)(interpreter, ['-I', '-S', '-B', '-c', code]);
   const deferred = [...compiled].flatMap(([path, one]) =>
@@ -68,7 +71,7 @@ def nested():
     "Doc."
     return [one for one in [lambda: VALUE]][0]()
 class K:
-    def method(self) -> T: return T()
+    def method(self): return T()
 def generator():
     yield VALUE
 async def later(): return VALUE
@@ -105,7 +108,7 @@ except ValueError as error: print(traceback.extract_tb(error.__traceback__)[-1].
       'p/a.py': 'import p.b\ndef f(): return p.b.X\n',
       'p/b.py': 'X = 1\n',
     };
-    const lazy = { 'p/a.py': { lines: [1] }, 'p/__init__.py': { lines: [], submodules: ['b'] } };
+    const lazy = { 'p/a.py': { lines: [1] }, 'p/__init__.py': { seen: ['b'] } };
     expect((await run(files, 'import p; print("p.b" in sys.modules, p.b.X)', lazy)).output).toBe('False 1');
     expect((await run(files, 'import p; print(p.a.f())', lazy)).output).toBe('1');
   });
@@ -143,6 +146,13 @@ describe('an import stays where it is', () => {
       'the module answers for its attributes itself',
       'import os\ndef f(): os\ndef __getattr__(name): return 1\n',
     ],
+    ['an annotation in a string names it', 'import os\ndef f(x: "list[os.PathLike]"): os\n'],
+    [
+      'others may evaluate an annotation',
+      'from __future__ import annotations\nimport os\ndef f(x: os.PathLike): os\n',
+    ],
+    ['others compile the bytecode of its functions', 'import numba\nimport os\n@numba.njit\ndef f(): os\n'],
+    ['the module looks itself up', 'import os, sys\ndef f(): return sys.modules[__name__], os\n'],
     ['it comes from the future', 'from __future__ import annotations\ndef f(): annotations\n'],
   ])('where %s', async (_, source) => {
     expect(await deferrable(source)).toEqual([]);
@@ -153,5 +163,164 @@ describe('an import stays where it is', () => {
       await deferrable('import os\ndef f(os): return os\ndef g():\n    os = 1\n    return os\n'),
     ).toEqual([]);
     expect(await deferrable('import os\ndef f(os): return os\ndef g(): return os.sep\n')).toEqual([1]);
+  });
+});
+
+describe('nobody can tell that an import is still to be made', () => {
+  const HEAVY = 'a = 1\nb = 2\n';
+  const M = 'from heavy import a, b\nKNOWN = 0\ndef f(): return a + b\n';
+  const see = async (
+    program: string,
+    files: Record<string, string> = {},
+    lazy: Record<string, Partial<Lazy>> = {},
+  ) => {
+    const all = { 'heavy.py': HEAVY, 'm.py': M, ...files };
+    const told = 'loaded = lambda: "heavy" in sys.modules\n';
+    const eager = await run(all, told + program, {});
+    const later = await run(all, told + program, { 'm.py': { lines: [1] }, ...lazy });
+    expect(later.deferred['m.py']).toEqual([1]);
+    return { eager: eager.output.split('\n'), later: later.output.split('\n') };
+  };
+
+  it.each([
+    ['dir', 'import m\nprint(dir(m))'],
+    ['vars', 'import m\nprint(sorted(one for one in vars(m) if not one.startswith("_plimsoll")))'],
+    ['hasattr and getattr', 'import m\nprint(hasattr(m, "a"), m.b, getattr(m, "never", None))'],
+    ['what is missing', 'import m\ntry: m.never\nexcept AttributeError as error: print(error)'],
+    [
+      'from m import *',
+      'exec("from m import *", space := {})\nprint(sorted(one for one in space if one[0] != "_"))',
+    ],
+    [
+      'inspect.getmembers',
+      'import m, inspect\nprint([one for one, _ in inspect.getmembers(m) if one[0] != "_"])',
+    ],
+    ['an assignment, which stays', 'import m\nm.a = 40\nprint(m.f(), m.a)'],
+    [
+      'a patch that ends',
+      'import m\nfrom unittest import mock\nwith mock.patch("m.a", 40): print(m.f())\nprint(m.f())',
+    ],
+    [
+      'a deletion',
+      'import m\ndel m.a\ntry: m.f()\nexcept NameError as error: print(error)\nprint(hasattr(m, "a"), m.b)',
+    ],
+    [
+      'a deletion of what was assigned',
+      'import m\nm.a = 9\ndel m.a\ntry: m.f()\nexcept NameError: print("gone")',
+    ],
+    ['loading it anew', 'import m, heavy, importlib\nm.f()\nheavy.a = 50\nprint(importlib.reload(m).f())'],
+    ['what was bound before others changed it', 'import heavy, m\nheavy.a = 50\nprint(m.f())'],
+    [
+      'a copy of the module under another name',
+      'import importlib.util as u\nspec = u.spec_from_file_location("x", __import__("m").__file__)\nx = u.module_from_spec(spec)\nspec.loader.exec_module(x)\nprint(x.f())',
+    ],
+    [
+      'its class, as far as isinstance goes',
+      'import m, types\nprint(isinstance(m, types.ModuleType), repr(m)[:10])',
+    ],
+  ])('by %s', async (_, program) => {
+    const { eager, later } = await see(program);
+    expect(eager.join()).not.toBe('');
+    expect(later).toEqual(eager);
+  });
+
+  it('nor by a function that runs before the import is reached, or in the middle of it', async () => {
+    const early =
+      'def f(now):\n    if now: return a\nf(False)\ntry: f(True)\nexcept NameError as error: print(error)\nfrom heavy import a\n';
+    const files = { 'm.py': early, 'heavy.py': 'a = 1\n' };
+    const program = 'import m; print(m.f(True))';
+    const eager = await run(files, program, {});
+    const later = await run(files, program, { 'm.py': { lines: [6] } });
+    expect(later.deferred).toEqual({ 'm.py': [6] });
+    expect(later.output).toBe(eager.output);
+    const circle = {
+      'm.py': 'import heavy\ndef f(): return heavy.a\ndef g(): return 3\n',
+      'heavy.py': 'import m\na = m.g()\n',
+    };
+    expect((await run(circle, 'import m; print(m.f())', { 'm.py': { lines: [1] } })).output).toBe('3');
+    // A function that uses the name and that the import itself calls: it must not import in circles.
+    const again = {
+      'm.py': 'import heavy\ndef f(now):\n    if now: return heavy.a\n',
+      'heavy.py': 'import m\nm.f(False)\na = 4\n',
+    };
+    expect((await run(again, 'import m; print(m.f(True))', { 'm.py': { lines: [1] } })).output).toBe('4');
+  });
+
+  it('nor by many threads at once', async () => {
+    const files = {
+      'heavy.py':
+        'import time, sys\nsys.loads = getattr(sys, "loads", 0) + 1\ntime.sleep(0.05)\nimport m\na = 1\n',
+      'm.py': 'from heavy import a\nimport other\ndef f(): return a\ndef g(): return other.b\n',
+      'other.py': 'import time\ntime.sleep(0.05)\nimport heavy, m\nb = 2\n',
+    };
+    const program = `import m, threading
+found = []
+def work(one): found.append((m.f, m.g, lambda: m.a, lambda: m.other.b)[one % 4]())
+threads = [threading.Thread(target=work, args=(one,)) for one in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join(20)
+print(sorted(found) == [1] * 8 + [2] * 8, sys.loads)`;
+    expect((await run(files, program, { 'm.py': { lines: [1, 2] } })).output).toBe('True 1');
+  });
+});
+
+describe('a package', () => {
+  const files = {
+    'p/__init__.py': 'from p import a\n',
+    'p/a.py': 'import p.b\ndef f(): return p.b.X\n',
+    'p/b.py': 'X = 1\n',
+    'p/c.py': 'X = 2\n',
+  };
+  const lazy = { 'p/a.py': { lines: [1] }, 'p/__init__.py': { seen: ['b'], hidden: ['c'] } };
+
+  it.each([
+    ['has it', 'print(hasattr(p, "b"), p.b.X)'],
+    ['lists it', 'print(dir(p))'],
+    ['has it in vars', 'print("b" in vars(p), "c" in vars(p))'],
+    ['lets it be replaced for good', 'p.b = 5\nimport p.b as again, p.a\nprint(p.b, p.a.p.b)'],
+    ['lets it be deleted', 'del p.b\nprint(hasattr(p, "b"), "b" in dir(p))'],
+    ['gives it by a star', 'exec("from p import *", space := {})\nprint("b" in space, "c" in space)'],
+  ])('%s: a module in it that is not loaded any more', async (_, program) => {
+    const eager = await run(files, `import p\n${program}`, {});
+    const later = await run(files, `import p\nprint("p.b" in sys.modules)\n${program}`, lazy);
+    expect(later.output).toBe(`False\n${eager.output}`);
+  });
+
+  it('answers first, where it has a __getattr__ of its own', async () => {
+    const own = {
+      ...files,
+      'p/__init__.py':
+        'from p import a\ndef __getattr__(name):\n    if name == "old": return 7\n    raise AttributeError("none " + name)\n',
+    };
+    const program =
+      'import p\nprint(p.b.X, p.old, hasattr(p, "never"))\ntry: p.never\nexcept AttributeError as error: print(error)';
+    const eager = await run(own, program, {});
+    expect((await run(own, program, lazy)).output).toBe(eager.output);
+  });
+
+  it('of others answers, too, for what an import would have loaded in it', async () => {
+    const outside = {
+      'm.py': 'import xml.dom.minidom\ndef f(): return xml.dom.minidom\n',
+    };
+    const asked = { 'm.py': { lines: [1], outside: { xml: ['dom'], 'xml.dom': ['minidom'] } } };
+    const program = 'import m, xml\nprint(hasattr(xml, "dom"), xml.dom.minidom.__name__)';
+    expect((await run(outside, program, asked)).output).toBe('True xml.dom.minidom');
+  });
+
+  it('makes the imports of its own modules at once', async () => {
+    for (const source of [
+      'from . import a',
+      'from .a import f',
+      'from p.a import f',
+      'import p.a',
+      'from p import a',
+    ]) {
+      const { deferred } = await run(
+        { 'p/__init__.py': `${source}\ndef g(): return a, f, p\n`, 'p/a.py': 'def f(): pass\n' },
+        '',
+        { 'p/__init__.py': { lines: [1] } },
+      );
+      expect(deferred).toEqual({});
+    }
   });
 });

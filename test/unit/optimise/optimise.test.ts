@@ -212,7 +212,8 @@ describe('a harmful removal is caught and put back, and the rest goes', () => {
 describe('imports that cost much', () => {
   const slow = 'import time\ntime.sleep(0.02)\nX = 1\ndef g(): return 1\n';
   const layer = {
-    'p/__init__.py': 'from p import slow\ndef f(): return 1\ndef rare(): return slow.X\n',
+    'p/__init__.py': 'from p.api import f\n',
+    'p/api.py': 'from p import slow\ndef f(): return 1\ndef rare(): return slow.X\n',
     'p/slow.py': `from p.deep import y\n${slow}`,
     'p/deep.py': 'y = 1\n',
     'q.py': slow,
@@ -225,7 +226,7 @@ describe('imports that cost much', () => {
       {
         function: 'fn',
         artifact: 'layer',
-        file: 'p/__init__.py',
+        file: 'p/api.py',
         line: 1,
         modules: ['p.deep', 'p.slow'],
         ms: expect.any(Number),
@@ -240,8 +241,11 @@ describe('imports that cost much', () => {
 
   it('are deferred where the project wants it', async () => {
     const { heavy, decisions } = await run({ layer, app, lazy: true });
-    expect(heavy).toMatchObject([{ file: 'p/__init__.py', deferred: 2 }]);
-    expect(decisions?.lazy).toEqual({ 'p/__init__.py': { lines: [1], submodules: ['deep', 'slow'] } });
+    expect(heavy).toMatchObject([{ file: 'p/api.py', deferred: 2 }]);
+    expect(decisions?.lazy).toEqual({
+      'p/__init__.py': { lines: [], seen: ['deep', 'slow'], hidden: [], outside: {} },
+      'p/api.py': { lines: [1], seen: [], hidden: [], outside: {} },
+    });
   });
 
   it('are not where that breaks something, and the others are', async () => {

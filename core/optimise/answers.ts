@@ -1,0 +1,103 @@
+import type { LazyFiles } from './lazy.ts';
+import { addOnce, lazyOf, mayChange } from './lazy.ts';
+import { keyOf, type Located, type LocatedTrace } from './locate.ts';
+
+/** What each module imports while it is loaded, by its name. */
+type Graph = Map<string, { line: number; to: readonly string[]; new: readonly string[] }[]>;
+
+const withParents = (name: string): string[] =>
+  name.split('.').map((_, index, parts) => parts.slice(0, index + 1).join('.'));
+
+function graphOf({ edges }: LocatedTrace): Graph {
+  const graph: Graph = new Map();
+  for (const { module, ...edge } of edges) {
+    const known = graph.get(module) ?? [];
+    known.push(edge);
+    graph.set(module, known);
+  }
+  return graph;
+}
+
+type EdgesOf = (module: string) => readonly string[];
+
+/** All that loading some modules loads. */
+function closure(starts: readonly string[], edgesOf: EdgesOf): Set<string> {
+  const reached = new Set<string>();
+  const open = starts.flatMap(withParents);
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    if (reached.has(name)) continue;
+    reached.add(name);
+    for (const next of edgesOf(name)) open.push(...withParents(next));
+  }
+  return reached;
+}
+
+/** The same, remembered for single modules. */
+function closures(edgesOf: EdgesOf): (module: string) => Set<string> {
+  const known = new Map<string, Set<string>>();
+  return (module) => {
+    const found = known.get(module) ?? closure([module], edgesOf);
+    known.set(module, found);
+    return found;
+  };
+}
+
+/**
+ * Packages have to answer for modules in them that are not loaded any more, since the imports that loaded them are deferred:
+ * whatever of these would have loaded them, in whatever order a program imports. Adds the answers to the deferred files. Pure.
+ * @param before traces of the workloads before anything was deferred
+ */
+export function addAnswers(deferred: LazyFiles, before: readonly LocatedTrace[]): LazyFiles {
+  const found: LazyFiles = new Map(
+    [...deferred].map(([key, { file, lazy }]) => [
+      key,
+      { file, lazy: { ...lazy, seen: [], hidden: [], outside: {} } },
+    ]),
+  );
+  for (const trace of before) addAnswersOf(trace, deferred, found);
+  for (const { lazy } of found.values()) {
+    lazy.seen.sort();
+    lazy.hidden = lazy.hidden.filter((name) => !lazy.seen.includes(name)).sort();
+    lazy.outside = Object.fromEntries(Object.entries(lazy.outside).sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+  return found;
+}
+
+function addAnswersOf(trace: LocatedTrace, deferred: LazyFiles, found: LazyFiles): void {
+  const { modules } = trace;
+  const graph = graphOf(trace);
+  const linesOf = (module: string) => {
+    const file = modules.get(module);
+    return (file && deferred.get(keyOf(file))?.lazy.lines) ?? [];
+  };
+  const all: EdgesOf = (module) => (graph.get(module) ?? []).flatMap((edge) => [...edge.to, ...edge.new]);
+  // What is new at an import that stays may have been loaded by one that is deferred.
+  const left: EdgesOf = (module) => {
+    const lines = linesOf(module);
+    return (graph.get(module) ?? []).flatMap(({ line, to }) => (lines.includes(line) ? [] : to));
+  };
+  const eagerly = closures(all);
+  const still = closures(left);
+  for (const [module, file] of modules) {
+    const lines = linesOf(module);
+    if (lines.length === 0) continue;
+    const targets = (graph.get(module) ?? []).flatMap(({ line, to, new: loaded }) =>
+      lines.includes(line) ? [...to, ...loaded] : [],
+    );
+    for (const name of closure(targets, all)) {
+      const dot = name.lastIndexOf('.');
+      const [parent, own] = [name.slice(0, dot), name.slice(dot + 1)];
+      if (dot < 0 || still(parent).has(name)) continue;
+      const owner = modules.get(parent);
+      if (owner && isPackage(owner)) {
+        const { seen, hidden } = lazyOf(found, owner);
+        addOnce(eagerly(parent).has(name) ? seen : hidden, own);
+      } else if (!still(module).has(name)) {
+        const { outside } = lazyOf(found, file);
+        outside[parent] = [...new Set([...(outside[parent] ?? []), own])].sort();
+      }
+    }
+  }
+}
+
+const isPackage = (file: Located) => mayChange(file) && file.path.endsWith('__init__.py');
