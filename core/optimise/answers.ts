@@ -20,26 +20,21 @@ function graphOf({ edges }: LocatedTrace): Graph {
 
 type EdgesOf = (module: string) => readonly string[];
 
-/** All that loading some modules loads. */
-function closure(starts: readonly string[], edgesOf: EdgesOf): Set<string> {
-  const reached = new Set<string>();
-  const open = starts.flatMap(withParents);
-  for (let name = open.pop(); name !== undefined; name = open.pop()) {
-    if (reached.has(name)) continue;
-    reached.add(name);
-    for (const next of edgesOf(name)) open.push(...withParents(next));
-  }
-  return reached;
-}
-
-/** The same, remembered for single modules. */
-function closures(edgesOf: EdgesOf): (module: string) => Set<string> {
-  const known = new Map<string, Set<string>>();
-  return (module) => {
-    const found = known.get(module) ?? closure([module], edgesOf);
-    known.set(module, found);
+/** Calls a function once for each argument. */
+function once<T>(make: (name: string) => T): (name: string) => T {
+  const known = new Map<string, T>();
+  return (name) => {
+    const found = known.get(name) ?? make(name);
+    known.set(name, found);
     return found;
   };
+}
+
+/** All that loading some modules loads, packages that they are in included. */
+function closure(starts: readonly string[], edgesOf: EdgesOf): Set<string> {
+  const reached = new Set(starts.flatMap(withParents));
+  for (const name of reached) for (const next of edgesOf(name)) reached.add(next);
+  return reached;
 }
 
 /**
@@ -70,14 +65,18 @@ function addAnswersOf(trace: LocatedTrace, deferred: LazyFiles, found: LazyFiles
     const file = modules.get(module);
     return (file && deferred.get(keyOf(file))?.lazy.lines) ?? [];
   };
-  const all: EdgesOf = (module) => (graph.get(module) ?? []).flatMap((edge) => [...edge.to, ...edge.new]);
+  const withAll = (names: readonly string[]) => [...new Set(names.flatMap(withParents))];
+  const all = once((module) =>
+    withAll((graph.get(module) ?? []).flatMap((edge) => [...edge.to, ...edge.new])),
+  );
   // What is new at an import that stays may have been loaded by one that is deferred.
-  const left: EdgesOf = (module) => {
+  const left = once((module) => {
     const lines = linesOf(module);
-    return (graph.get(module) ?? []).flatMap(({ line, to }) => (lines.includes(line) ? [] : to));
-  };
-  const eagerly = closures(all);
-  const still = closures(left);
+    return withAll((graph.get(module) ?? []).flatMap(({ line, to }) => (lines.includes(line) ? [] : to)));
+  });
+  const eagerly = once((module) => closure([module], all));
+  const still = once((module) => closure([module], left));
+  const ours = new Set([...modules.keys()].map((name) => name.split('.')[0]));
   for (const [module, file] of modules) {
     const lines = linesOf(module);
     if (lines.length === 0) continue;
@@ -92,7 +91,7 @@ function addAnswersOf(trace: LocatedTrace, deferred: LazyFiles, found: LazyFiles
       if (owner && isPackage(owner)) {
         const { seen, hidden } = lazyOf(found, owner);
         addOnce(eagerly(parent).has(name) ? seen : hidden, own);
-      } else if (!still(module).has(name)) {
+      } else if (!ours.has(name.split('.')[0]) && !still(module).has(name)) {
         const { outside } = lazyOf(found, file);
         outside[parent] = [...new Set([...(outside[parent] ?? []), own])].sort();
       }

@@ -156,6 +156,8 @@ def outside(packages):
     for name, modules in packages.items():
         module = import_module(name)
         namespace = namespace_of(module)
+        if "__path__" not in namespace:
+            continue  # no package: what it has under its own name came with it
         if become(module, namespace, "__getattr__" in namespace):
             answer(namespace, modules, True)
         else:
