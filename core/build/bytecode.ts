@@ -12,6 +12,7 @@ const answerSchema = z.record(
       now: z.array(z.string()),
       later: z.array(z.string()),
       deferred: z.array(z.int()),
+      looks: z.boolean(),
     }),
     z.object({ skipped: z.string() }),
   ]),

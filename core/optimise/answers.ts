@@ -8,7 +8,7 @@ type Graph = Map<string, { line: number; to: readonly string[]; new: readonly st
 const withParents = (name: string): string[] =>
   name.split('.').map((_, index, parts) => parts.slice(0, index + 1).join('.'));
 
-function graphOf({ edges }: LocatedTrace): Graph {
+function graphOf(edges: LocatedTrace['edges']): Graph {
   const graph: Graph = new Map();
   for (const { module, ...edge } of edges) {
     const known = graph.get(module) ?? [];
@@ -58,9 +58,9 @@ export function addAnswers(deferred: LazyFiles, before: readonly LocatedTrace[])
   return found;
 }
 
-function addAnswersOf(trace: LocatedTrace, deferred: LazyFiles, found: LazyFiles): void {
-  const { modules } = trace;
-  const graph = graphOf(trace);
+/** What loads what in a trace, as it is and with imports deferred. */
+function loads({ modules, edges }: LocatedTrace, deferred: LazyFiles) {
+  const graph = graphOf(edges);
   const linesOf = (module: string) => {
     const file = modules.get(module);
     return (file && deferred.get(keyOf(file))?.lazy.lines) ?? [];
@@ -74,16 +74,31 @@ function addAnswersOf(trace: LocatedTrace, deferred: LazyFiles, found: LazyFiles
     const lines = linesOf(module);
     return withAll((graph.get(module) ?? []).flatMap(({ line, to }) => (lines.includes(line) ? [] : to)));
   });
-  const eagerly = once((module) => closure([module], all));
-  const still = once((module) => closure([module], left));
+  /** What the deferred imports of a module load, by line. */
+  const later = (module: string): [line: number, names: Set<string>][] =>
+    linesOf(module).map((line) => {
+      const edge = (graph.get(module) ?? []).filter((one) => one.line === line);
+      return [
+        line,
+        closure(
+          edge.flatMap((one) => [...one.to, ...one.new]),
+          all,
+        ),
+      ];
+    });
+  return {
+    eagerly: once((module) => closure([module], all)),
+    still: once((module) => closure([module], left)),
+    later,
+  };
+}
+
+function addAnswersOf(trace: LocatedTrace, deferred: LazyFiles, found: LazyFiles): void {
+  const { modules } = trace;
+  const { eagerly, still, later } = loads(trace, deferred);
   const ours = new Set([...modules.keys()].map((name) => name.split('.')[0]));
-  for (const [module, file] of modules) {
-    const lines = linesOf(module);
-    if (lines.length === 0) continue;
-    const targets = (graph.get(module) ?? []).flatMap(({ line, to, new: loaded }) =>
-      lines.includes(line) ? [...to, ...loaded] : [],
-    );
-    for (const name of closure(targets, all)) {
+  for (const [module, file] of modules)
+    for (const name of new Set(later(module).flatMap(([, names]) => [...names]))) {
       const dot = name.lastIndexOf('.');
       const [parent, own] = [name.slice(0, dot), name.slice(dot + 1)];
       if (dot < 0 || still(parent).has(name)) continue;
@@ -96,7 +111,37 @@ function addAnswersOf(trace: LocatedTrace, deferred: LazyFiles, found: LazyFiles
         outside[parent] = [...new Set([...(outside[parent] ?? []), own])].sort();
       }
     }
+}
+
+/**
+ * Leaves out imports that bring a package a module in it while it is loaded. Pure.
+ * @param missed names of modules, by the key of their package's file
+ */
+export function withoutMissed(
+  deferred: LazyFiles,
+  before: readonly LocatedTrace[],
+  missed: ReadonlyMap<string, readonly string[]>,
+): LazyFiles {
+  const kept: LazyFiles = new Map(
+    [...deferred].map(([key, { file, lazy }]) => [key, { file, lazy: { ...lazy } }]),
+  );
+  for (const trace of before) {
+    const { eagerly, later } = loads(trace, deferred);
+    for (const [parent, owner] of trace.modules) {
+      const wanted = (missed.get(keyOf(owner)) ?? []).map((name) => `${parent}.${name}`);
+      if (wanted.length === 0) continue;
+      for (const module of eagerly(parent)) {
+        const file = trace.modules.get(module);
+        const one = file && kept.get(keyOf(file));
+        if (!one) continue;
+        const needed = later(module).flatMap(([line, names]) =>
+          wanted.some((name) => names.has(name)) ? [line] : [],
+        );
+        one.lazy.lines = one.lazy.lines.filter((line) => !needed.includes(line));
+      }
+    }
   }
+  return kept;
 }
 
 const isPackage = (file: Located) => mayChange(file) && file.path.endsWith('__init__.py');

@@ -71,7 +71,7 @@ export async function compileLazily(
   docstrings: boolean,
   interpreter: string,
   out: string,
-): Promise<{ change: Change; lazy: Lazy }[]> {
+): Promise<{ change: Change; lazy: Lazy; looks: boolean }[]> {
   const files = [...lazy].flatMap(([path, one]) => {
     const source = sources.get(path);
     const to = sourceless(path);
@@ -97,7 +97,7 @@ export async function compileLazily(
       distribution: owners.get(path) ?? unit.name,
       reason: 'Imports that no workload needs at once are made when they are used.',
     };
-    return [{ change, lazy: done }];
+    return [{ change, lazy: done, looks: result.looks }];
   });
 }
 

@@ -4,7 +4,7 @@ import { type Lazy, sourceOf } from '../build/bytecode.ts';
 import { topLevelModules } from '../build/imports.ts';
 import { planRemovals } from '../build/rules.ts';
 import { listTree } from '../build/tree.ts';
-import { addAnswers } from './answers.ts';
+import { addAnswers, withoutMissed } from './answers.ts';
 import { compileLazily, compileUnit } from './bytecode.ts';
 import type { Decisions, HeavyImport, Mode } from './decisions.ts';
 import { setLazyRuntime } from './finder.ts';
@@ -44,6 +44,8 @@ interface LazyFile {
   file: Located;
   change: Change;
   lazy: Lazy;
+  /** Whether it looks at its namespace as a whole while it is loaded. */
+  looks: boolean;
 }
 
 export interface Step {
@@ -235,7 +237,7 @@ export class Steps {
 
   private async defer(before: readonly LocatedTrace[], held: FilesHeld): Promise<readonly Change[]> {
     for (const { libraries } of this.input.units) await setLazyRuntime(libraries, true);
-    const all = await this.compileLazily(addAnswers(candidates(before), before), 'all');
+    const all = await this.deferAll(before);
     this.stash.make(all.map(({ change }) => change));
     const tried = await this.proof.trial();
     // Deferral puts other bytes under the same names.
@@ -254,6 +256,16 @@ export class Steps {
       return { ...one, deferred: now ? one.modules.filter((module) => !now.has(module)).length : 0 };
     });
     return chosen.map(({ change }) => change);
+  }
+
+  /** Everything that can be deferred, but for what packages would miss that look at their namespace while they are loaded. */
+  private async deferAll(before: readonly LocatedTrace[]): Promise<LazyFile[]> {
+    const wanted = candidates(before);
+    const all = await this.compileLazily(addAnswers(wanted, before), 'all');
+    const looking = all.filter(({ looks, lazy }) => looks && lazy.seen.length > 0);
+    if (looking.length === 0) return all;
+    const files = new Map(looking.map(({ file, lazy }) => [keyOf(file), lazy.seen]));
+    return this.compileLazily(addAnswers(withoutMissed(wanted, before, files), before), 'seen');
   }
 
   /** What was compiled to be tried is taken as it is where nothing else is wanted; the rest is compiled anew. */

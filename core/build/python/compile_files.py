@@ -5,9 +5,9 @@ Reads {"root": folder, "out": folder, "prefix": folder at run time, "hook": sour
 `to` to out. The hook is put at the end of the files that ask for it; files without `docstrings` lose theirs; `source` is where
 the file lies if not below root. `lazy` is {"lines": [of imports to defer], "seen", "hidden", "outside": what packages answer for,
 as lazy.py says}; with `deferredOnly`, a file of which nothing can be deferred is left out. Answers {path: {"bytes": n, "now": [names],
-"later": [names], "deferred": [lines]}}, or {path: {"skipped": reason}} for what does not compile: a template, or code for
-another Python. What cannot be read or written ends it with `[Errno N] reason: 'path'`: nothing ships without bytecode since a
-disk was full.
+"later": [names], "deferred": [lines], "looks": whether a file with `lazy` looks at its namespace as a whole}}, or
+{path: {"skipped": reason}} for what does not compile: a template, or code for another Python. What cannot be read or written
+ends it with `[Errno N] reason: 'path'`: nothing ships without bytecode since a disk was full.
 
 marshal writes a reference mark where an object has more than one owner, and interned strings are shared with all that
 the process still holds. So a worker keeps nothing of a file but bytes: then its bytecode follows from its source and its
@@ -24,7 +24,7 @@ import sys
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from lazy import defer
+from lazy import defer, sees_namespace
 from syntax import empty_docstrings, imports_of, statements
 
 NOTHING_DEFERRED = "nothing of it can be deferred"
@@ -68,7 +68,8 @@ def compile_one(job, file):
         os.unlink(target)
     with open(target, "wb") as opened:
         opened.write(data)
-    return {"bytes": len(data), "deferred": deferred, **imports}
+    looks = bool(file.get("lazy")) and sees_namespace(source)
+    return {"bytes": len(data), "deferred": deferred, "looks": looks, **imports}
 
 
 def answer(job, file):

@@ -20,6 +20,10 @@ SEES_NAMESPACE = re.compile(
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
+def sees_namespace(source):
+    return SEES_NAMESPACE.search(source) is not None
+
+
 def bound_names(statement):
     """Names that an import statement binds."""
     return [alias.asname or alias.name.split(".")[0] for alias in statement.names]
@@ -114,7 +118,7 @@ class Plan:
         self.functions = []
         # A module that answers for its attributes itself stays as it is.
         counts = bindings(tree, {})
-        if SEES_NAMESPACE.search(source) or "__getattr__" in counts:
+        if sees_namespace(source) or "__getattr__" in counts:
             return
         top = symtable.symtable(source, path, "exec")
         nodes = {(node.name, node.lineno): node for node in outermost_functions(tree)}

@@ -69,7 +69,7 @@ class Lazy(ModuleType):
     def __dir__(self):
         namespace = namespace_of(self)
         if "__dir__" in namespace:
-            return namespace["__dir__"]()
+            return [name for name in namespace["__dir__"]() if not name.startswith(PREFIX)]
         names = {name for name in namespace if not name.startswith(PREFIX)}
         return [*names.union(namespace.get(WAITING, ()), (name for name, is_seen in namespace.get(ANSWERS, {}).items() if is_seen))]
 
@@ -109,9 +109,14 @@ class AnsweringFirst(Lazy):
 
     def __getattribute__(self, name):
         namespace = namespace_of(self)
-        if name not in namespace and name in namespace.get(ANSWERS, ()) and settle(namespace, name):
+        if name not in namespace and namespace.get(ANSWERS, {}).get(name) and settle(namespace, name):
             return namespace[name]
-        return ModuleType.__getattribute__(self, name)
+        try:
+            return ModuleType.__getattribute__(self, name)
+        except AttributeError:
+            if settle(namespace, name):
+                return namespace[name]
+            raise
 
 
 def settle(namespace, name):
