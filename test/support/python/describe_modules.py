@@ -14,7 +14,8 @@ def describe(value):
     if isinstance(value, type(sys)):
         return f"module {value.__name__}"
     if isinstance(value, (type(None), bool, int, str, bytes)):
-        return repr(value)[:200]
+        text = repr(value)
+        return "a path" if any(path in text for path in sys.path[:5]) else text[:200]
     place = ".".join(str(getattr(value, one, "")) for one in ("__module__", "__qualname__"))
     if isinstance(value, (set, frozenset, dict, list, tuple)):
         place = str(len(value))
@@ -34,7 +35,7 @@ def public(names):
 
 def look_at(name):
     module = __import__(name, fromlist=["x"])
-    found = {"dir": sorted(dir(module))}
+    found = {"dir": sorted(name for name in dir(module) if not name.startswith("_plimsoll"))}
     found["gets"] = {one: get(module, one) for one in public(found["dir"])}
     found["vars"] = public(vars(module))
     space = {}
