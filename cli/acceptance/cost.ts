@@ -6,8 +6,8 @@ type Price = keyof typeof prices.prices;
 const HOUR = 1 / 730;
 
 /**
- * What one acceptance uses, without any free tier: two releases of the example. Build minutes are those of the embedded AWS,
- * and half a minute of provisioning for each build, rounded up; everything else is counted from an execution's history.
+ * What one acceptance uses, without any free tier: two releases of the example and a rollback. Estimates on the high side: a
+ * build takes two minutes where CodeBuild provisions it, and nobody has measured the rest in an account yet.
  */
 const USED: readonly { what: string; price: Price; quantity: number; unit: string }[] = [
   { what: 'CodeBuild, general1.medium', price: 'codebuild-medium-minute', quantity: 20, unit: 'minutes' },

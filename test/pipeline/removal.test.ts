@@ -14,6 +14,7 @@ import { kindsOf } from '../../cli/acceptance/kinds.ts';
 import { newName } from '../../cli/acceptance/name.ts';
 import { removeAll } from '../../cli/acceptance/remove.ts';
 import '../support/aws.ts';
+import { plimsoll } from '../support/command.ts';
 
 /** Two acceptances of one account: the first is removed. */
 const [NAME, OTHER] = ['PlimsollAccept0a0b0c', 'PlimsollAccept0a0b0d'] as const;
@@ -94,6 +95,13 @@ describe('what is left of an acceptance that was cut off', () => {
   it('can be removed again, and then there is nothing', async () => {
     const removal = await removeAll(NAME, clients, () => {});
     expect(removal).toEqual({ removed: new Map(), failures: [], left: [] });
-    expect((await removeAll(OTHER, clients, () => {})).left).toEqual([]);
+  });
+
+  it('is removed by the command, which says what it was and that nothing is left', async () => {
+    const { code, stdout } = await plimsoll('acceptance', '--remove', OTHER);
+    expect(stdout).toMatch(/Remove everything +passed .* 1 queues, 1 buckets, 1 tables, 2 log groups/);
+    expect(stdout).toMatch(/Nothing is left +passed/);
+    expect(code).toBe(0);
+    expect(await listed(OTHER)).toEqual({});
   });
 });
