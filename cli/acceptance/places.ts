@@ -37,8 +37,10 @@ export async function inAccount(): Promise<Place> {
 
 /** An embedded AWS that is there for this acceptance alone. */
 export async function inEmbeddedAws(): Promise<Place> {
-  const folder = await newFolder();
-  const remove = () => rm(folder, { recursive: true, force: true });
+  const outer = await newFolder();
+  // What its owner writes beside the folder of its state goes, too.
+  const folder = join(outer, 'aws');
+  const remove = () => rm(outer, { recursive: true, force: true });
   const aws = await EmbeddedAws.start({ folder }).catch(async (error: unknown) => {
     await remove();
     throw error;

@@ -177,9 +177,9 @@ export async function runSteps(
   });
   if (inbox)
     await attempt('Both releases were told of', async () => {
-      const released = await inbox.receive(({ subject }) => subject.includes(stack), MAIL_SECONDS);
+      const released = await inbox.receive(({ subject }) => subject === `Released: ${stack}`, MAIL_SECONDS);
       if (!released) throw new NotHeld('no mail of the release');
-      const failed = await inbox.receive(({ subject }) => /failed/i.test(subject), MAIL_SECONDS);
+      const failed = await inbox.receive(({ subject }) => subject.startsWith('Release failed'), MAIL_SECONDS);
       if (!failed) throw new NotHeld('no mail of the failed release');
       return { found: `"${released.subject}", "${failed.subject}"` };
     });

@@ -28,6 +28,16 @@ describe('what is left of an acceptance that was cut off', () => {
     return Object.fromEntries(found.filter(([, ids]) => ids.length > 0));
   };
 
+  const makeTable = (TableName: string) =>
+    clients.dynamodb.send(
+      new CreateTableCommand({
+        TableName,
+        BillingMode: 'PAY_PER_REQUEST',
+        KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+        AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+      }),
+    );
+
   beforeAll(async () => {
     for (const name of [NAME, OTHER]) {
       const Bucket = `${name.toLowerCase()}-storagesources-1`;
@@ -40,14 +50,7 @@ describe('what is left of an acceptance that was cut off', () => {
       // A marker: the bucket looks empty, and is not.
       await clients.s3.send(new DeleteObjectCommand({ Bucket, Key: 'a' }));
       const TableName = `${name}-StorageReleases-1`;
-      await clients.dynamodb.send(
-        new CreateTableCommand({
-          TableName,
-          BillingMode: 'PAY_PER_REQUEST',
-          KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-          AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-        }),
-      );
+      await makeTable(TableName);
       const PointInTimeRecoverySpecification = { PointInTimeRecoveryEnabled: true };
       await clients.dynamodb.send(
         new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification }),
@@ -59,6 +62,40 @@ describe('what is left of an acceptance that was cut off', () => {
       ])
         await clients.logs.send(new CreateLogGroupCommand({ logGroupName }));
     }
+  });
+
+  /** @param times that DynamoDB answers with an error when a table is to be deleted */
+  const withFaultyTables = (times: number) => {
+    const faulty = openClients();
+    let left = times;
+    faulty.dynamodb.middlewareStack.add(
+      (next, { commandName }) =>
+        (args) => {
+          if (commandName === 'DeleteTableCommand' && left-- > 0)
+            throw new Error('Attempt to change a resource which is still in use');
+          return next(args);
+        },
+      { step: 'initialize' },
+    );
+    return faulty;
+  };
+
+  it('is named where it cannot be removed, and the rest is removed all the same', async () => {
+    const name = 'PlimsollAccept0a0b0e';
+    const TableName = `${name}-StorageReleases-1`;
+    await makeTable(TableName);
+    await clients.sqs.send(new CreateQueueCommand({ QueueName: `${name}-inbox` }));
+    const removal = await removeAll(name, withFaultyTables(Number.POSITIVE_INFINITY), () => {});
+    expect(removal.left).toEqual([{ what: 'tables', ids: [TableName] }]);
+    expect(removal.failures).toEqual([
+      `removing tables: ${TableName}: Attempt to change a resource which is still in use`,
+    ]);
+    // What fails once is tried again.
+    expect(await removeAll(name, withFaultyTables(1), () => {})).toEqual({
+      removed: new Map([['tables', 1]]),
+      failures: [],
+      left: [],
+    });
   });
 
   it('is removed, buckets with old versions and markers included, and nothing of another one', async () => {
