@@ -33,11 +33,12 @@ export interface HandlerFunctionProps {
   memorySize?: number;
 }
 
+export const statementOf = ({ actions, resources, conditions }: Permission): PolicyStatement =>
+  new PolicyStatement({ actions, resources, ...(conditions ? { conditions } : {}) });
+
 /** Grants permissions to a role and explains the wildcards to cdk-nag. */
 export function grant(role: Role, permissions: readonly Permission[]): void {
-  for (const { actions, resources, conditions } of permissions) {
-    role.addToPolicy(new PolicyStatement({ actions, resources, ...(conditions ? { conditions } : {}) }));
-  }
+  for (const permission of permissions) role.addToPolicy(statementOf(permission));
   const reasons = permissions.flatMap(({ wildcard }) => wildcard ?? []);
   if (reasons.length === 0) return;
   NagSuppressions.addResourceSuppressions(
