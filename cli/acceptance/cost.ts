@@ -6,11 +6,11 @@ type Price = keyof typeof prices.prices;
 const HOUR = 1 / 730;
 
 /**
- * What one acceptance uses, without any free tier: two releases of the example and a rollback. Estimates on the high side: a
- * build takes two minutes where CodeBuild provisions it, and nobody has measured the rest in an account yet.
+ * What one acceptance uses, without any free tier: two releases of the example and a rollback. Estimates on the high side:
+ * one build a release (docs/builds.md), five minutes each, and nobody has measured the rest in an account yet.
  */
 const USED: readonly { what: string; price: Price; quantity: number; unit: string }[] = [
-  { what: 'CodeBuild, general1.medium', price: 'codebuild-medium-minute', quantity: 20, unit: 'minutes' },
+  { what: 'CodeBuild, general1.medium', price: 'codebuild-medium-minute', quantity: 10, unit: 'minutes' },
   {
     what: 'Lambda, handlers, probes and twins',
     price: 'lambda-gb-second',

@@ -71,7 +71,7 @@ describe('plimsoll acceptance --local', () => {
   it('removes everything after Ctrl-C in the midst of a release, too', async () => {
     let wasSent = false;
     const { code, stdout, stderr } = await acceptance([], (text, end) => {
-      if (wasSent || !/Resolve requirements/.test(text)) return;
+      if (wasSent || !/Check prerequisites/.test(text)) return;
       wasSent = true;
       end();
     });
