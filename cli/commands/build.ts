@@ -198,11 +198,21 @@ export async function build(options: BuildOptions): Promise<void> {
   const manifests = artifacts.map(({ manifest }) => manifest);
   console.log(`\n${sizeTable(measured, plan, manifests)}\n`);
   if (options.verbose) for (const manifest of manifests) console.log(details(manifest));
+  else for (const line of remarks(manifests)) console.log(line);
   console.log(green(`Built in ${duration(ms)} below ${folder}.`));
   console.log('Next: plimsoll deploy --local, or plimsoll deploy');
 }
 
 const summary = ({ files: _files, modules: _modules, ...rest }: Manifest) => rest;
+
+/** What a person should know of the build whether they ask or not: what was not traced, or not checked, and why. Each once. */
+export function remarks(manifests: readonly Manifest[]): string[] {
+  const lines = manifests.flatMap(({ steps, notes }) => [
+    ...steps.flatMap(({ note }) => (note === undefined ? [] : [`Not traced: ${note}.`])),
+    ...notes.map((note) => `Note: ${note}.`),
+  ]);
+  return [...new Set(lines)];
+}
 
 /** What went into an artifact and what was removed, with the reasons. */
 function details(manifest: Manifest): string {

@@ -63,6 +63,8 @@ async function optimise(
   for (const [name, { steps }] of Object.entries({ ...decisions.layer, ...decisions.function })) {
     for (const { step, putBack } of steps)
       for (const { path, broke } of putBack) say(`${name}: ${step}: put back ${path}: ${broke}`);
+    for (const { step, note } of steps)
+      if (note !== undefined) say(`${name}: ${step}: nothing, since ${note}`);
   }
   await buildDecided(remote, workdir, { root, plan: withDecisions(plan, decisions) }, units);
 }

@@ -68,6 +68,11 @@ const machine = () => (arch() === 'arm64' ? 'arm64' : 'x86_64');
 export const canRun = ({ architecture }: Target): boolean => architecture === machine();
 
 function report(spec: ArtifactSpec, results: readonly ImportResult[]): void {
+  const unstartable = results.find(({ module, kind }) => kind === 'certain' && spec.modules.includes(module));
+  if (unstartable)
+    throw new ImportCheckError(
+      `${spec.kind} ${spec.name}: import ${unstartable.module}: ${unstartable.error}. Lambda could not start the function either. Correct its code.`,
+    );
   const failed = results.filter(({ kind }) => kind === 'import');
   if (failed.length === 0) return;
   const list = failed
@@ -233,6 +238,7 @@ async function importsOf(
     paths: [libraries, ...others],
     modules,
     ...(environment ? { environment } : {}),
+    onSlow: (module, ms) => onStep(`import ${module} runs for ${Math.round(ms / 1000)} s`),
   });
 }
 

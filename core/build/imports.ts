@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Installed } from './install.ts';
 import { run } from './run.ts';
 import { script } from './scripts.ts';
+import { IMPORT_LIMIT_MS, Watch } from './watch.ts';
 
 const TIMEOUT_MS = 5 * 60_000;
 
@@ -13,8 +14,11 @@ export interface ImportResult {
   ms: number;
   /** undefined where it imports. */
   error?: string;
-  /** `import` where a module or a library is missing; `other` where the module's own code failed. */
-  kind?: 'import' | 'other';
+  /**
+   * `import` where a module or a library is missing; `certain` where the module's own code fails wherever it runs; `other`
+   * where it failed, and what is only here may be the reason.
+   */
+  kind?: 'import' | 'certain' | 'other';
 }
 
 export interface ImportRequest {
@@ -24,6 +28,8 @@ export interface ImportRequest {
   modules: readonly string[];
   /** Environment of the function, as far as it is known. */
   environment?: Readonly<Record<string, string>>;
+  /** Called now and then while one import takes long. */
+  onSlow?: ((module: string, ms: number) => void) | undefined;
 }
 
 /** What module code may rely on in Lambda; credentials that work nowhere, and no way to ask for others. */
@@ -42,34 +48,39 @@ interface Line {
   started?: true;
   ms?: number;
   error?: string | null;
-  kind?: 'import' | 'other' | null;
+  kind?: ImportResult['kind'] | null;
 }
 
 /** Imports modules one after the other in a clean interpreter that sees the given folders and nothing else. */
 export async function importModules(request: ImportRequest): Promise<ImportResult[]> {
   if (request.modules.length === 0) return [];
   const home = await mkdtemp(join(tmpdir(), 'plimsoll-import-'));
+  const watch = new Watch({ limitOf: () => IMPORT_LIMIT_MS, onSlow: request.onSlow });
   try {
     const result = await run(request.interpreter, ['-I', '-S', '-B', script('import_modules.py')], {
       cwd: home,
       env: { ...LAMBDA_ENVIRONMENT, ...request.environment, HOME: home },
       input: JSON.stringify({ paths: request.paths, modules: request.modules }),
       timeoutMs: TIMEOUT_MS,
+      onLine: watch.line,
     });
     const lines = result.stdout
       .split('\n')
       .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Line] : []));
+    const reached = new Set(lines.map(({ module }) => module));
+    const ended = new Map(lines.flatMap((line) => (line.started ? [] : [[line.module, line] as const])));
     return request.modules.map((module): ImportResult => {
-      const done = lines.find((line) => line.module === module && !line.started);
+      const done = ended.get(module);
       if (!done) {
         const how = result.signal ? `signal ${result.signal}` : `code ${result.code}`;
-        const reached = lines.some((line) => line.module === module);
         return {
           module,
           ms: 0,
           kind: 'import',
-          error: reached
-            ? `the interpreter ended with ${how}`
+          error: reached.has(module)
+            ? watch.expired === module
+              ? notEnded(IMPORT_LIMIT_MS)
+              : `the interpreter ended with ${how}`
             : `not reached: the interpreter ended with ${how} before. ${result.stderr.slice(-500)}`,
         };
       }
@@ -80,9 +91,14 @@ export async function importModules(request: ImportRequest): Promise<ImportResul
       };
     });
   } finally {
+    watch.end();
     await rm(home, { recursive: true, force: true });
   }
 }
+
+/** Of an attempt that was ended. */
+export const notEnded = (ms: number): string =>
+  `has not ended after ${ms / 1000} s; Lambda gives a function 10 s to start, then its time-out`;
 
 /** A package or module at the top of a distribution: a folder with __init__, a .py file, or a compiled module. */
 const TOP_LEVEL =

@@ -7,6 +7,8 @@ export interface RunOptions {
   /** Written to the program's standard input, which is then closed. */
   input?: string;
   timeoutMs: number;
+  /** Given each line of standard output as it comes, and what ends the program. */
+  onLine?: (line: string, kill: () => void) => void;
 }
 
 export interface RunResult {
@@ -19,6 +21,9 @@ export interface RunResult {
 
 /** Of each stream so much is kept, from its end, in characters: a runaway program must not fill the memory. */
 const MAX_OUTPUT = 32 * 1024 * 1024;
+
+/** So long the output of a program is waited for after its end. */
+const LEFT_BEHIND_MS = 2000;
 
 const tail = (text: string) => (text.length > MAX_OUTPUT ? text.slice(-MAX_OUTPUT) : text);
 
@@ -37,13 +42,26 @@ export function run(program: string, args: readonly string[], options: RunOption
     });
     let stdout = '';
     let stderr = '';
+    let rest = '';
+    const kill = () => child.kill('SIGKILL');
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout = tail(stdout + text);
+      if (!options.onLine) return;
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) options.onLine(line, kill);
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr = tail(stderr + text);
     });
     child.on('error', reject);
+    // What the program has started, and left behind, may hold its output open for ever.
+    child.on('exit', () => {
+      setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, LEFT_BEHIND_MS).unref();
+    });
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
     // A program that ends before it has read its input is judged by its exit code, not by the broken pipe.
     child.stdin.on('error', () => {});

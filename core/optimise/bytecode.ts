@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Compiled, compileFiles, type Lazy, sourceless } from '../build/bytecode.ts';
 import type { TreeFile } from '../build/tree.ts';
+import { ImportCheckError } from '../errors.ts';
 import { HOOK, isHooked } from './finder.ts';
 import { type ImportsOf, moduleName } from './keep.ts';
 import type { Change } from './stash.ts';
@@ -30,7 +31,19 @@ const jobOf = (unit: Unit, interpreter: string, out: string) => ({
   columns: false,
 });
 
-/** Compiles all Python files of a tree and reads what they import, in one go. The tree stays as it is. */
+/** The module of a handler has to compile wherever it runs; other files may be templates. @throws ImportCheckError */
+function refuseBroken(unit: Unit, module: string, compiled: ReadonlyMap<string, Compiled>): void {
+  const base = module.replaceAll('.', '/');
+  for (const path of [`${base}.py`, `${base}/__init__.py`]) {
+    const result = compiled.get(path);
+    if (result && 'skipped' in result)
+      throw new ImportCheckError(
+        `${unit.kind} ${unit.name}: ${path} does not compile: ${result.skipped}. Lambda could not start the function either. Correct the file.`,
+      );
+  }
+}
+
+/** Compiles all Python files of a tree and reads what they import, in one go. The tree stays as it is. @throws ImportCheckError */
 export async function compileUnit(
   unit: Unit,
   files: readonly TreeFile[],
@@ -47,6 +60,7 @@ export async function compileUnit(
       return { path, to: sourceless(path), docstrings, hook: isHooked(path) && !isOwn(path) };
     }),
   });
+  for (const module of unit.modules) refuseBroken(unit, module, compiled);
   const owners = ownersOf(unit);
   const reason = reasonOf(docstrings);
   const changes = sources.flatMap(({ path, bytes }): Change[] => {

@@ -10,6 +10,7 @@ import { Proof } from './proof.ts';
 import { type Change, Stash } from './stash.ts';
 import { type OptimiseInput, type Step, Steps } from './steps.ts';
 import type { FetchableFile, Unit } from './unit.ts';
+import type { Outcome } from './workload.ts';
 
 interface Done {
   step: string;
@@ -106,7 +107,7 @@ export interface Optimised {
 export async function optimise(input: OptimiseInput): Promise<Optimised> {
   const { units, workloads, mode, fetch = false, workdir, onStep = () => {} } = input;
   const stash = new Stash(join(workdir, 'stash'));
-  const proof = new Proof(workloads);
+  const proof = new Proof(workloads, onStep);
   const steps = new Steps(input, proof, stash);
   const attempt = () => allAtOnce(steps.all, stash, proof, onStep);
   const afterAll = async () => {
@@ -160,13 +161,16 @@ const tracedAway = (unit: Unit, reports: readonly Done[]): Change[] =>
     .filter(({ step }) => step === 'trace')
     .flatMap(({ made }) => made.filter(({ root }) => root === unit.libraries));
 
+const kindOf = (kind: Outcome['kind']): NonNullable<ImportResult['kind']> =>
+  kind === 'missing' || kind === 'crash' ? 'import' : kind === 'certain' ? 'certain' : 'other';
+
 function importsOf(unit: Unit, proof: Proof): ImportResult[] {
   const modules = new Set([...unit.installed.flatMap(topLevelModules), ...unit.modules]);
-  return proof.importsIn(unit.libraries).flatMap(({ name, ms, result, detail, missing }): ImportResult[] => {
+  return proof.importsIn(unit.libraries).flatMap(({ name, ms, result, detail, kind }): ImportResult[] => {
     const module = name.slice('import '.length);
     if (!modules.has(module)) return [];
     const error = detail ?? result;
-    return [{ module, ms, ...(result === 'ok' ? {} : { error, kind: missing ? 'import' : 'other' }) }];
+    return [{ module, ms, ...(result === 'ok' ? {} : { error, kind: kindOf(kind) }) }];
   });
 }
 

@@ -1,8 +1,32 @@
+import type { OnStep } from '../build/artifact.ts';
 import { ImportCheckError, WorkloadError } from '../errors.ts';
+import { handlerModule } from '../release/plan.ts';
 import { changedOutcomes, type Outcome, runWorkload, type Trace, type Workload } from './workload.ts';
 
 const allOk = (outcomes: readonly (readonly Outcome[])[]) =>
   outcomes.flat().every(({ result }) => result === 'ok');
+
+/** Whether an attempt is a part of starting the function, not of what it does once it runs. */
+const isStart = ({ handler }: Workload, { name }: Outcome) =>
+  handler !== undefined && [`handler ${handler}`, `import ${handlerModule(handler)}`].includes(name);
+
+/** Whether an outcome on the untouched trees says that they cannot work in Lambda either. */
+const isFatal = (workload: Workload, outcome: Outcome) =>
+  outcome.kind === 'missing' ||
+  outcome.kind === 'crash' ||
+  (outcome.kind === 'certain' && isStart(workload, outcome));
+
+function failureOf(workload: Workload, outcome: Outcome): Error {
+  const { name, kind, result, detail = result } = outcome;
+  const Failure = /^(import|handler) /.test(name) ? ImportCheckError : WorkloadError;
+  const who = `function ${workload.name}: ${name}`;
+  if (kind === 'missing')
+    return new Failure(
+      `${who} fails with just its own layers, before anything was removed: ${detail}. Add what is missing to its requirements.txt.`,
+    );
+  const also = isStart(workload, outcome) ? ' Lambda could not start the function either.' : '';
+  return new Failure(`${who}: ${detail}.${also} Correct its code.`);
+}
 
 /**
  * Proves by all workloads that the trees work: as well as they did untouched, once that is known, else without any
@@ -17,17 +41,24 @@ export class Proof {
   /** Names of those that fail on the untouched trees, and so prove nothing. */
   private readonly hopeless = new Set<string>();
 
-  constructor(private readonly workloads: readonly Workload[]) {}
+  /** @param onStep is told what takes long */
+  constructor(
+    private readonly workloads: readonly Workload[],
+    private readonly onStep?: OnStep,
+  ) {}
 
   private async run(trace: boolean): Promise<Trace[]> {
-    const results = await Promise.all(this.workloads.map((workload) => runWorkload(workload, trace)));
+    const results = await Promise.all(
+      this.workloads.map((workload) => runWorkload(workload, trace, this.onStep)),
+    );
     this.last = results.map(({ outcomes }) => outcomes);
     return results.map((result) => result.trace);
   }
 
   /**
    * Runs and traces the workloads on the untouched trees.
-   * @throws ImportCheckError, WorkloadError where something is missing before anything was removed
+   * @throws ImportCheckError, WorkloadError where something is missing before anything was removed, or Lambda could not start
+   *   a function
    */
   async begin(): Promise<void> {
     this.traced = await this.run(true);
@@ -35,12 +66,9 @@ export class Proof {
     for (const { workload, failed } of await this.runAlone()) if (failed) this.hopeless.add(workload.name);
     this.proveAlone(this.alone);
     for (const [index, outcomes] of this.baseline.entries()) {
-      const missing = outcomes.find((outcome) => outcome.missing);
-      if (!missing) continue;
-      const Failure = missing.name.startsWith('import ') ? ImportCheckError : WorkloadError;
-      throw new Failure(
-        `function ${this.workloads[index]?.name}: ${missing.name} fails with just its own layers, before anything was removed: ${missing.detail || missing.result}. Add what is missing to its requirements.txt.`,
-      );
+      const workload = this.workloads[index];
+      const bad = workload && outcomes.find((outcome) => isFatal(workload, outcome));
+      if (bad) throw failureOf(workload, bad);
     }
   }
 
@@ -77,7 +105,7 @@ export class Proof {
   private async runAlone(): Promise<{ workload: Workload; failed: Outcome | undefined }[]> {
     return Promise.all(
       this.alone.map(async (workload) => {
-        const { outcomes } = await runWorkload(workload, false);
+        const { outcomes } = await runWorkload(workload, false, this.onStep);
         return { workload, failed: outcomes.find(({ result }) => result !== 'ok') };
       }),
     );

@@ -3,9 +3,12 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { LAMBDA_ENVIRONMENT } from '../build/imports.ts';
+import type { OnStep } from '../build/artifact.ts';
+import { LAMBDA_ENVIRONMENT, notEnded } from '../build/imports.ts';
 import { run } from '../build/run.ts';
 import { script } from '../build/scripts.ts';
+import { IMPORT_LIMIT_MS, Watch } from '../build/watch.ts';
+import { UNKNOWN_VALUE } from '../release/build-plan.ts';
 import { mismatch } from '../release/expect.ts';
 import { namingPath } from '../system-errors.mjs';
 
@@ -35,8 +38,11 @@ export interface Outcome {
   result: string;
   /** The error in full, for people. */
   detail?: string;
-  /** Whether a module or a file was missing. */
-  missing: boolean;
+  /**
+   * `missing`: a module, a library or a file. `crash`: the interpreter ended, or had to be ended. `certain`: it fails so wherever it
+   * runs. `other`: it failed, and what is only here may be the reason.
+   */
+  kind: 'ok' | 'wrong' | 'missing' | 'crash' | 'certain' | 'other';
   /** Wall time, in milliseconds. */
   ms: number;
 }
@@ -82,7 +88,7 @@ const lineSchema = z.looseObject({
   name: z.string().optional(),
   started: z.boolean().optional(),
   ok: z.boolean().optional(),
-  kind: z.enum(['import', 'other']).optional(),
+  kind: z.enum(['import', 'certain', 'other']).optional(),
   error: z.string().optional(),
   ms: z.number().optional(),
   answer: z.unknown().optional(),
@@ -94,12 +100,27 @@ const lineSchema = z.looseObject({
 });
 type Line = z.infer<typeof lineSchema>;
 
-function outcomeOf({ name = '', ok, kind, error = '', answer, ms = 0 }: Line, expect: unknown): Outcome {
-  if (!ok)
-    return { name, ms, result: error.split(':')[0] ?? error, detail: error, missing: kind === 'import' };
+function outcomeOf(
+  { name = '', ok, kind: why = 'other', error = '', answer, ms = 0 }: Line,
+  expect: unknown,
+  isKnown: boolean,
+): Outcome {
+  if (!ok) {
+    const result = error.split(':')[0] ?? error;
+    // Code that ends itself may do so for the sake of a value that only the deployment knows.
+    const isDoubtful = result === 'SystemExit' && !isKnown;
+    const kind = why === 'import' ? 'missing' : isDoubtful ? 'other' : why;
+    return { name, ms, result, detail: error, kind };
+  }
   const problem = expect === undefined ? undefined : mismatch(answer, expect);
-  return { name, ms, result: problem ? `wrong: ${problem}` : 'ok', missing: false };
+  return problem === undefined
+    ? { name, ms, result: 'ok', kind: 'ok' }
+    : { name, ms, result: `wrong: ${problem}`, kind: 'wrong' };
 }
+
+/** How long an attempt may take: events and tests as long as the whole workload. */
+const limitOf = (attempt: string): number | undefined =>
+  /^(import|handler) /.test(attempt) ? IMPORT_LIMIT_MS : undefined;
 
 /**
  * How a full disk shows: Python says nothing where it cannot write bytecode to the end, and later stumbles over what there
@@ -121,21 +142,27 @@ async function requireRoom(folder: string): Promise<void> {
 /**
  * Runs a workload in a clean interpreter; once more where bytecode that was kept is broken.
  * @param trace whether to record what it opens
+ * @param onStep is told what takes long
  * @throws Error of the operating system where no space is left for bytecode or temporary files
  */
 export async function runWorkload(
   workload: Workload,
   trace: boolean,
+  onStep?: OnStep,
 ): Promise<{ outcomes: Outcome[]; trace: Trace }> {
-  const first = await attempt(workload, trace);
+  const first = await attempt(workload, trace, onStep);
   if (!first.outcomes.some(({ detail = '' }) => CUT_OFF.test(detail))) return first;
   await requireRoom(tmpdir());
   await requireRoom(workload.bytecodeCache);
   await rm(workload.bytecodeCache, { recursive: true, force: true });
-  return attempt(workload, trace);
+  return attempt(workload, trace, onStep);
 }
 
-async function attempt(workload: Workload, trace: boolean): Promise<{ outcomes: Outcome[]; trace: Trace }> {
+async function attempt(
+  workload: Workload,
+  trace: boolean,
+  onStep: OnStep = () => {},
+): Promise<{ outcomes: Outcome[]; trace: Trace }> {
   const {
     interpreter,
     paths,
@@ -148,6 +175,9 @@ async function attempt(workload: Workload, trace: boolean): Promise<{ outcomes: 
     bytecodeCache,
   } = workload;
   const home = await mkdtemp(join(tmpdir(), 'plimsoll-workload-'));
+  const onSlow = (name: string, ms: number) =>
+    onStep(`${workload.name}: ${name} runs for ${Math.round(ms / 1000)} s`);
+  const watch = new Watch({ limitOf, onSlow });
   try {
     const result = await run(
       interpreter,
@@ -171,6 +201,7 @@ async function attempt(workload: Workload, trace: boolean): Promise<{ outcomes: 
           trace,
         }),
         timeoutMs: TIMEOUT_MS,
+        onLine: watch.line,
       },
     );
     const lines = result.stdout
@@ -179,24 +210,39 @@ async function attempt(workload: Workload, trace: boolean): Promise<{ outcomes: 
     const expected = new Map(events.map(({ name, expect }) => [`event ${name}`, expect]));
     const wanted = [
       ...modules.map((name) => `import ${name}`),
+      ...(handler ? [`handler ${handler}`] : []),
       ...(handler ? events.map(({ name }) => `event ${name}`) : []),
       ...(test ? [TESTS] : []),
     ];
     const how = result.signal ? `signal ${result.signal}` : `code ${result.code}`;
     if (lines.some(({ name }) => name === FETCH)) wanted.unshift(FETCH);
+    const ended = new Map(
+      lines.flatMap((line) => (line.ok === undefined ? [] : [[line.name, line] as const])),
+    );
+    const isKnown = !Object.values(environment).includes(UNKNOWN_VALUE);
     const outcomes = wanted.map((name): Outcome => {
-      const done = lines.find((line) => line.name === name && line.ok !== undefined);
+      const done = ended.get(name);
       // The crash itself is the outcome; where it left no line, the end of standard error says why.
       if (done?.ok === false && name === TESTS)
-        return { ...outcomeOf(done, undefined), detail: `${done.error}: ${result.stderr.slice(-1000)}` };
-      return done
-        ? outcomeOf(done, expected.get(name))
-        : { name, result: `ended with ${how}`, detail: result.stderr.slice(-500), missing: true, ms: 0 };
+        return {
+          ...outcomeOf(done, undefined, isKnown),
+          detail: `${done.error}: ${result.stderr.slice(-1000)}`,
+        };
+      if (done) return outcomeOf(done, expected.get(name), isKnown);
+      const crash = { name, kind: 'crash', ms: 0 } as const;
+      return watch.expired === name
+        ? { ...crash, result: 'does not end', detail: notEnded(IMPORT_LIMIT_MS) }
+        : {
+            ...crash,
+            result: `ended with ${how}`,
+            detail: `the interpreter ended with ${how}. ${result.stderr.slice(-500)}`.trim(),
+          };
     });
     const traced = lines.find((line) => line.opened !== undefined);
     const { opened = [], modules: loaded = {}, called = [], imported = [], edges = [] } = traced ?? {};
     return { outcomes, trace: { opened, modules: loaded, called, imported, edges } };
   } finally {
+    watch.end();
     await rm(home, { recursive: true, force: true });
   }
 }

@@ -201,6 +201,12 @@ class TemplateReader {
       Type: resource.Type,
       Properties: { CodeUri: codeUri, Handler: handler, Runtime: runtime, Architectures: [architecture] },
     });
+    if (!foreign && !/^.+\.[^.]+$/.test(handler))
+      return this.fail(
+        logicalId,
+        'Handler',
+        `"${handler}" names no function of a module; write MODULE.FUNCTION, such as app.handler`,
+      );
     const variables = isObject(properties['Environment'])
       ? properties['Environment']['Variables']
       : undefined;

@@ -1,4 +1,5 @@
-"""Imports modules from given folders only and reports each as one JSON line: {"module", "ms", "error", "kind"}.
+"""Imports modules from given folders only and reports each as one JSON line: {"module", "ms", "error", "kind"}; kinds as
+plimsoll_failures.kind_of has them.
 
 Run with -I -S, so that nothing of the interpreter's own site-packages can stand in for a missing distribution.
 Reads {"paths": [folders], "modules": [names]} from standard input. A line {"module", "started": true} comes before
@@ -9,6 +10,11 @@ import json
 import os
 import sys
 import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from plimsoll_failures import kind_of, words_of
+
+del sys.path[0]
 
 
 def main():
@@ -29,7 +35,7 @@ def main():
         try:
             __import__(module)
         except BaseException as raised:
-            error, kind = f"{type(raised).__name__}: {raised}", "import" if isinstance(raised, ImportError) else "other"
+            error, kind = words_of(raised, job["paths"]), kind_of(raised)
         say(module=module, ms=round((time.perf_counter() - begin) * 1000, 1), error=error, kind=kind)
     report.flush()
     os._exit(0)

@@ -4,7 +4,8 @@ Run with -I -S. Reads from standard input:
 {"paths": [folders], "modules": [names], "handler": "module.function" or null, "events": [{"name", "event"}], "fetch": bool,
 "test": {"run": [module, arguments...], "root": folder} or null, "trace": bool}; with fetch, what the finder needs to fetch removed modules is used, too, as far as it is there.
 Writes one JSON line {"name", "ms", "ok", "kind", "error", "answer"} an import or event, preceded by {"name", "started": true}, so
-that a crash names its culprit; last, {"done": true} and, with trace, {"opened", "modules", "called", "imported", "edges"}: every file
+that a crash names its culprit; kinds as plimsoll_failures.kind_of has them; last, {"done": true} and, with trace, {"opened",
+"modules", "called", "imported", "edges"}: every file
 that was opened below the folders and every library that was mapped, each module's file, the files of all code that ran in an
 event, and each import that loaded something: {"file", "line", "function", "ms", "modules": [names]}, what it pulled in included; and what each module
 imports while it is loaded: {"module", "line", "to": [names], "new": [names]}.
@@ -19,6 +20,11 @@ import runpy
 import sys
 import time
 import types
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from plimsoll_failures import find_handler, kind_of, words_of
+
+del sys.path[0]
 
 
 class Context:
@@ -108,20 +114,22 @@ def main():
         try:
             outcome = {"ok": True, "answer": action()}
         except BaseException as raised:
-            kind = "import" if isinstance(raised, (ImportError, FileNotFoundError)) else "other"
-            outcome = {"ok": False, "kind": kind, "error": f"{type(raised).__name__}: {raised}"}
+            # What is missing may be a file that was removed.
+            kind = "import" if isinstance(raised, FileNotFoundError) else kind_of(raised)
+            outcome = {"ok": False, "kind": kind, "error": words_of(raised, job["paths"])}
         say(name=name, ms=round((time.perf_counter() - begin) * 1000, 1), **outcome)
 
     if job["fetch"] and importlib.util.find_spec("boto3"):
         attempt("fetch", lambda: importlib.import_module("boto3").client("s3") and None)
     for module in job["modules"]:
         attempt(f"import {module}", lambda name=module: importlib.import_module(name) and None)
+    if job["handler"]:
+        attempt(f"handler {job['handler']}", lambda: find_handler(job["handler"]) and None)
     if job["trace"]:
         sys.setprofile(lambda frame, event, argument: called.add(frame.f_code.co_filename) if event == "call" else None)
     if job["handler"]:
-        module, _, function = job["handler"].rpartition(".")
         for event in job["events"]:
-            attempt(f"event {event['name']}", lambda one=event: getattr(importlib.import_module(module.replace("/", ".")), function)(one["event"], Context()))
+            attempt(f"event {event['name']}", lambda one=event: find_handler(job["handler"])(one["event"], Context()))
     if job["test"]:
         attempt("tests", lambda: run_tests(job["test"]["run"], job["test"]["root"]))
     sys.setprofile(None)
