@@ -17,6 +17,7 @@ import { type PipelineOutputs, pipelineOutputsSchema } from '../core/release/pip
 import type { HistoryEvent } from '../core/release/progress.ts';
 import { type ReleaseRecord, releaseRecordSchema } from '../core/release/record.ts';
 import type { Start, startSchema } from '../core/release/release.ts';
+import { parseStored, type Stored } from '../core/release/stored.ts';
 import { allReleases, lockKey, releaseIdOf } from '../core/release/table.ts';
 
 const POLL_MS = 500;
@@ -162,9 +163,24 @@ export class PipelineClient {
 
   /** A JSON document of the artifact bucket. */
   async read<S extends z.ZodType>(key: string, schema: S): Promise<z.output<S>> {
+    return schema.parse(JSON.parse(await this.readText(key)));
+  }
+
+  /** What an execution has stored there. @throws ArtifactChangedError where it is not what was stored */
+  async load<S extends z.ZodType>(stored: Stored, schema: S): Promise<z.output<S>> {
+    return parseStored(stored, await this.readText(stored.key), schema);
+  }
+
+  async loadAll<S extends z.ZodType>(stored: readonly Stored[], schema: S): Promise<z.output<S>[]> {
+    const found: z.output<S>[] = [];
+    for (const one of stored) found.push(await this.load(one, schema));
+    return found;
+  }
+
+  private async readText(key: string): Promise<string> {
     const { Body } = await this.s3.send(
       new GetObjectCommand({ Bucket: this.outputs.ArtifactBucket, Key: key }),
     );
-    return schema.parse(JSON.parse((await Body?.transformToString()) ?? ''));
+    return (await Body?.transformToString()) ?? '';
   }
 }

@@ -1,23 +1,32 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { StackUpdateFailedError } from '../core/errors.ts';
-import { releaseSchema } from '../core/release/release.ts';
+import { keys, releaseSchema } from '../core/release/release.ts';
 import { isBusy } from '../core/release/snapshot.ts';
-import { lambdaHandler } from './lib/handler.ts';
+import type { Stored } from '../core/release/stored.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
 import { type Patience, poll } from './lib/poll.ts';
 import { describeStack, failureReasons } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema, since: z.iso.datetime() });
 
+interface Clients {
+  cloudformation: CloudFormationClient;
+  bucket: ArtifactBucket;
+}
+
 interface Output {
   status: string;
-  outputs: Record<string, string>;
+  /** The stack's outputs, value by name. */
+  outputs: Stored;
 }
 
 /** Waits for the end of the stack's change. @throws StackUpdateFailedError with the resources that failed first */
 export async function awaitStack(
   { release, since }: z.output<typeof inputSchema>,
-  cloudformation: CloudFormationClient,
+  { cloudformation, bucket }: Clients,
   patience?: Patience,
 ): Promise<Output> {
   const stack = await poll(
@@ -36,14 +45,15 @@ export async function awaitStack(
     const why = reasons.join('; ') || stack.StackStatusReason || 'no reason given';
     throw new StackUpdateFailedError(`stack ${release.stackName} is ${status}: ${why}`);
   }
-  return {
-    status,
-    outputs: Object.fromEntries(
-      (stack.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
-    ),
-  };
+  const outputs = Object.fromEntries(
+    (stack.Outputs ?? []).map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),
+  );
+  return { status, outputs: await bucket.store(keys.report(release, 'outputs'), outputs) };
 }
 
 export const handler = lambdaHandler('AwaitStack', inputSchema, (input) =>
-  awaitStack(input, new CloudFormationClient()),
+  awaitStack(input, {
+    cloudformation: new CloudFormationClient(),
+    bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
+  }),
 );

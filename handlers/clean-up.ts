@@ -18,17 +18,36 @@ import {
   outdatedFunctionVersions,
   outdatedVersions,
 } from '../core/release/clean-up.ts';
+import { CALLS_AT_ONCE, partFrom } from '../core/release/limits.ts';
 import { alarmNames } from '../core/release/observability.ts';
 import { keys, type Release, releaseSchema } from '../core/release/release.ts';
 import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
+import { storedSchema } from '../core/release/stored.ts';
 import { allReleases, releaseIdOf } from '../core/release/table.ts';
 import { deleteAlarms } from './lib/alarms.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { PATIENT } from './lib/patience.ts';
+import { sideBySide } from './lib/side-by-side.ts';
 import { allStackResources } from './lib/stack.ts';
 
-const inputSchema = z.object({ release: releaseSchema, snapshot: snapshotSchema });
+const inputSchema = z.object({
+  release: releaseSchema,
+  snapshot: storedSchema,
+  /** The first of the stack's functions whose versions are not done yet. */
+  from: z.int().min(0),
+});
+
+interface Output {
+  /** What was deleted now, without its ARN: `stack-layer:3`; the log has all of them. */
+  deleted: string[];
+  /** The first function of the next call; null after the last one. */
+  next: number | null;
+}
+
+/** So many names travel on. */
+const TOLD = 500;
 
 interface Clients {
   dynamodb: DynamoDBClient;
@@ -87,18 +106,17 @@ async function functionVersions(
 /** Deletes old versions of the stack's functions. @returns names of what was deleted: `function:3` */
 async function cleanUpFunctions(
   { lambda }: Clients,
-  functions: ReadonlyMap<string, string>,
+  names: readonly string[],
   { keepReleases }: BuildPlan,
 ): Promise<string[]> {
-  const deleted: string[] = [];
-  for (const FunctionName of functions.values()) {
+  const deleted = await sideBySide(names, CALLS_AT_ONCE, async (FunctionName) => {
     const { numbers, aliased } = await functionVersions(lambda, FunctionName);
-    for (const number of outdatedFunctionVersions(numbers, aliased, keepReleases)) {
+    const outdated = outdatedFunctionVersions(numbers, aliased, keepReleases);
+    for (const number of outdated)
       await lambda.send(new DeleteFunctionCommand({ FunctionName, Qualifier: String(number) }));
-      deleted.push(`${FunctionName}:${number}`);
-    }
-  }
-  return deleted;
+    return outdated.map((number) => `${FunctionName}:${number}`);
+  });
+  return deleted.flat();
 }
 
 /** Deletes our alarms on functions that the release has removed. @returns their names */
@@ -115,17 +133,9 @@ async function cleanUpAlarms(
   );
 }
 
-/**
- * Deletes the layer versions that neither this release nor the last good ones need, old versions of functions, and alarms on
- * functions that are gone. It runs while the stack is locked, so no other release is publishing; done twice, there is nothing
- * left to do. @returns ARN-less names of what was deleted: `stack-layer:3`
- */
-export async function cleanUp(
-  { release, snapshot }: z.output<typeof inputSchema>,
-  clients: Clients,
-): Promise<{ deleted: string[] }> {
+/** Deletes the layer versions that neither this release nor the last good ones need. @returns their names */
+async function cleanUpLayers(clients: Clients, release: Release, plan: BuildPlan): Promise<string[]> {
   const { lambda, bucket } = clients;
-  const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const good = await goodReleases(clients, release);
   const plans = await Promise.all(
     good.map((id) => bucket.readJson(keys.plan({ ...release, id }), buildPlanSchema).catch(() => undefined)),
@@ -134,18 +144,36 @@ export async function cleanUp(
   // This one counts, too. A plan of an older shape cannot be read, and its release cannot be gone back to either.
   const kept = [plan, ...readable.slice(0, plan.keepReleases - 1)];
   const names = new Set([plan, ...readable].flatMap(({ layers }) => layers.map(({ name }) => name)));
-  const deleted: string[] = [];
-  for (const layer of names) {
+  const deleted = await sideBySide([...names], CALLS_AT_ONCE, async (layer) => {
     const LayerName = layerName(release.stackName, layer);
-    for (const VersionNumber of outdatedVersions(await versionsOf(lambda, LayerName), layer, kept)) {
+    const outdated = outdatedVersions(await versionsOf(lambda, LayerName), layer, kept);
+    for (const VersionNumber of outdated)
       await lambda.send(new DeleteLayerVersionCommand({ LayerName, VersionNumber }));
-      deleted.push(`${LayerName}:${VersionNumber}`);
-    }
-  }
+    return outdated.map((number) => `${LayerName}:${number}`);
+  });
+  return deleted.flat();
+}
+
+/**
+ * Deletes old versions of a part of the stack's functions, and with the first of them layer versions that no release needs
+ * and alarms on functions that are gone. It runs while the stack is locked, so no other release is publishing; done twice,
+ * there is nothing left to do.
+ */
+export async function cleanUp(
+  { release, snapshot, from }: z.output<typeof inputSchema>,
+  clients: Clients,
+): Promise<Output> {
+  const { bucket } = clients;
+  const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const functions = functionsOf(await allStackResources(clients.cloudformation, release.stackName));
-  deleted.push(...(await cleanUpFunctions(clients, functions, plan)));
-  deleted.push(...(await cleanUpAlarms(clients, release, functions, snapshot)));
-  return { deleted };
+  const { part, next } = partFrom([...functions.values()].sort(), from);
+  const deleted = await cleanUpFunctions(clients, part, plan);
+  if (from === 0) {
+    deleted.push(...(await cleanUpLayers(clients, release, plan)));
+    const before = await bucket.load(snapshot, snapshotSchema);
+    deleted.push(...(await cleanUpAlarms(clients, release, functions, before)));
+  }
+  return { deleted: deleted.slice(0, TOLD), next };
 }
 
 export const handler = lambdaHandler('CleanUp', inputSchema, (input) =>
@@ -153,8 +181,8 @@ export const handler = lambdaHandler('CleanUp', inputSchema, (input) =>
     dynamodb: new DynamoDBClient(),
     table: setting('RELEASES_TABLE'),
     cloudformation: new CloudFormationClient(),
-    cloudwatch: new CloudWatchClient(),
-    lambda: new LambdaClient(),
+    cloudwatch: new CloudWatchClient(PATIENT),
+    lambda: new LambdaClient(PATIENT),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
   }),
 );

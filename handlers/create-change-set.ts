@@ -12,6 +12,7 @@ import { type Held, holdParameter, isHoldParameter } from '../core/release/hold.
 import { comparable, refuseLostValues, withSetters } from '../core/release/no-echo.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
+import { type Stored, storedSchema } from '../core/release/stored.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { changeSetNames, createSet } from './lib/change-set.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
@@ -25,7 +26,7 @@ const inputSchema = z.object({
   release: releaseSchema,
   /** ARN of the execution that releases the stack. */
   execution: z.string(),
-  snapshot: snapshotSchema,
+  snapshot: storedSchema,
   layers: z.record(z.string(), z.string()),
   /** Whether what was held is proven and live: then the stack is to say so, too. */
   settle: z.boolean(),
@@ -43,10 +44,10 @@ interface Clients {
 
 interface Output {
   changeSetName: string;
-  /** Aliases that stay where they are until their functions' new versions are proven. */
-  held: Held[];
+  /** Aliases that stay where they are until their functions' new versions are proven; null where there are none. */
+  held: Stored | null;
   /** How traffic goes over then. */
-  traffic: BuildPlan['traffic'];
+  steps: BuildPlan['traffic']['steps'];
 }
 
 const templateSchema = z.record(z.string(), z.unknown());
@@ -114,7 +115,8 @@ export async function createChangeSet(
   input: Input,
   { cloudformation, bucket, lock, roleArn, region }: Clients,
 ): Promise<Output> {
-  const { release, snapshot, settle } = input;
+  const { release, settle } = input;
+  const snapshot = await bucket.load(input.snapshot, snapshotSchema);
   await lock.refuseStopped(release, input.execution);
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
@@ -151,7 +153,11 @@ export async function createChangeSet(
     roleArn,
     region,
   });
-  return { changeSetName: name, held, traffic: plan.traffic };
+  return {
+    changeSetName: name,
+    held: held.length > 0 ? await bucket.store(keys.report(release, 'held-aliases'), held) : null,
+    steps: plan.traffic.steps,
+  };
 }
 
 export const handler = lambdaHandler('CreateChangeSet', inputSchema, (input) =>

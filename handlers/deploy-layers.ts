@@ -10,9 +10,12 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { buildPlanSchema, type PlannedLayer } from '../core/release/build-plan.ts';
 import { describeLayer, layerName } from '../core/release/clean-up.ts';
+import { batchesOf, CALLS_AT_ONCE } from '../core/release/limits.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { PATIENT } from './lib/patience.ts';
+import { sideBySide } from './lib/side-by-side.ts';
 import { checkTaken, ValidatedArtifacts } from './lib/validated.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
@@ -26,6 +29,8 @@ interface Output {
   /** ARN of the version to use, by the layer's logical id. */
   layers: Record<string, string>;
   published: string[];
+  /** Numbers of the batches in which the functions are proven. */
+  batches: number[];
 }
 
 /** The version that was published from the same content before, so that a retry publishes nothing twice. */
@@ -81,26 +86,25 @@ export async function deployLayers(
 ): Promise<Output> {
   const plan = await clients.bucket.readJson(keys.plan(release), buildPlanSchema);
   const validated = await ValidatedArtifacts.read(clients.bucket, release);
-  const results = await Promise.all(
-    plan.layers.map(async (layer) => {
-      const name = layerName(release.stackName, layer.name);
-      const found = await findVersion(clients.lambda, name, layer);
-      return {
-        layer,
-        arn: found ?? (await publish(clients, name, layer, validated)),
-        isNew: found === undefined,
-      };
-    }),
-  );
+  const results = await sideBySide(plan.layers, CALLS_AT_ONCE, async (layer) => {
+    const name = layerName(release.stackName, layer.name);
+    const found = await findVersion(clients.lambda, name, layer);
+    return {
+      layer,
+      arn: found ?? (await publish(clients, name, layer, validated)),
+      isNew: found === undefined,
+    };
+  });
   return {
     layers: Object.fromEntries(results.map(({ layer, arn }) => [layer.logicalId, arn])),
     published: results.filter(({ isNew }) => isNew).map(({ arn }) => arn),
+    batches: batchesOf(plan.functions.length),
   };
 }
 
 export const handler = lambdaHandler('DeployLayers', inputSchema, (input) =>
   deployLayers(input, {
-    lambda: new LambdaClient(),
+    lambda: new LambdaClient(PATIENT),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
   }),
 );

@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { z } from 'zod';
+import { CALLS_AT_ONCE, partFrom } from '../core/release/limits.ts';
 import {
   type Alarm,
   alarmsOf,
@@ -21,6 +22,8 @@ import { releaseSchema } from '../core/release/release.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { logGroupOf } from './lib/log-groups.ts';
+import { PATIENT } from './lib/patience.ts';
+import { sideBySide } from './lib/side-by-side.ts';
 import { allStackResources } from './lib/stack.ts';
 import { StackLock } from './lib/stack-lock.ts';
 
@@ -28,7 +31,16 @@ const inputSchema = z.object({
   release: releaseSchema,
   /** ARN of the execution that releases the stack, or brings it back. */
   execution: z.string(),
+  /** The first of the stack's functions that is not done yet. */
+  from: z.int().min(0),
 });
+
+interface Output {
+  /** Names of those that were set up now. */
+  alarms: string[];
+  /** The first function of the next call; null after the last one. */
+  next: number | null;
+}
 
 interface Clients {
   cloudformation: CloudFormationClient;
@@ -80,34 +92,47 @@ async function describe(
   return { logicalId, name, timeoutMs: Timeout * 1000 };
 }
 
+/** CloudWatch takes 3 alarms a second (CloudWatch user guide, "CloudWatch service quotas"). */
+const ALARMS_AT_ONCE = 3;
+
 /**
- * Gives the stack's functions their alarms, a dashboard and a limit to their logs. Each call overwrites the last.
+ * Gives a part of the stack's functions their alarms and a limit to their logs, and with the last of them the stack its
+ * dashboard. Each call overwrites the last.
  * @throws StackLockedError where the release was stopped meanwhile, and is another execution's to bring back
  */
 export async function observe(
-  { release, execution }: z.output<typeof inputSchema>,
+  { release, execution, from }: z.output<typeof inputSchema>,
   clients: Clients,
-): Promise<{ alarms: string[]; dashboard: string }> {
+): Promise<Output> {
   await clients.lock.refuseStopped(release, execution);
   const resources = await allStackResources(clients.cloudformation, release.stackName);
-  const functions = await Promise.all(
-    [...functionsOf(resources)].map((entry) => describe(clients.lambda, entry)),
-  );
+  // Sorted, so that each call of a release finds them in the same order.
+  const all = [...functionsOf(resources)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const { part, next } = partFrom(all, from);
+  const functions = await sideBySide(part, CALLS_AT_ONCE, (entry) => describe(clients.lambda, entry));
   const alarms = alarmsOf(release.stackName, functions);
-  await Promise.all(alarms.map((alarm) => putAlarm(clients, alarm)));
-  await Promise.all(functions.map(({ name }) => limitLogs(clients.logs, name)));
-  const dashboard = dashboardName(clients.pipeline, release.stackName);
-  const body = dashboardBody(release.stackName, functions, clients.region);
-  await clients.cloudwatch.send(new PutDashboardCommand({ DashboardName: dashboard, DashboardBody: body }));
-  return { alarms: alarms.map(({ name }) => name), dashboard };
+  await sideBySide(alarms, ALARMS_AT_ONCE, (alarm) => putAlarm(clients, alarm));
+  await sideBySide(functions, CALLS_AT_ONCE, ({ name }) => limitLogs(clients.logs, name));
+  if (next === null)
+    await clients.cloudwatch.send(
+      new PutDashboardCommand({
+        DashboardName: dashboardName(clients.pipeline, release.stackName),
+        DashboardBody: dashboardBody(
+          release.stackName,
+          all.map(([logicalId, name]) => ({ logicalId, name })),
+          clients.region,
+        ),
+      }),
+    );
+  return { alarms: alarms.map(({ name }) => name), next };
 }
 
 export const handler = lambdaHandler('Observe', inputSchema, (input) =>
   observe(input, {
-    cloudformation: new CloudFormationClient(),
-    lambda: new LambdaClient(),
-    cloudwatch: new CloudWatchClient(),
-    logs: new CloudWatchLogsClient(),
+    cloudformation: new CloudFormationClient(PATIENT),
+    lambda: new LambdaClient(PATIENT),
+    cloudwatch: new CloudWatchClient(PATIENT),
+    logs: new CloudWatchLogsClient(PATIENT),
     lock: StackLock.ofPipeline(),
     topicArn: setting('TOPIC_ARN'),
     pipeline: setting('PIPELINE_STACK'),

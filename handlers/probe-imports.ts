@@ -5,16 +5,25 @@ import { z } from 'zod';
 import { manifestSchema } from '../core/build/manifest.ts';
 import { ImportCheckError } from '../core/errors.ts';
 import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
+import { BATCH_SIZE, inBatch, PROBE_ATTEMPTS, PROBE_SECONDS } from '../core/release/limits.ts';
 import { temporaryPrefix } from '../core/release/pipeline-name.ts';
 import { handlerModule, isOurs } from '../core/release/plan.ts';
 import { isSlow, PROBE_HANDLER, type Probe, refuseHeavyStart, temporaryName } from '../core/release/probe.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
+import type { Stored } from '../core/release/stored.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
-import { allSettled, layerArns, withTemporaryFunction } from './lib/temporary-function.ts';
+import { PATIENT } from './lib/patience.ts';
+import { sideBySide } from './lib/side-by-side.ts';
+import { layerArns, withTemporaryFunction } from './lib/temporary-function.ts';
 import { ValidatedArtifacts } from './lib/validated.ts';
 
-const inputSchema = z.object({ release: releaseSchema, layers: z.record(z.string(), z.string()) });
+const inputSchema = z.object({
+  release: releaseSchema,
+  /** ARNs of the layers, by logical id. */
+  layers: z.record(z.string(), z.string()),
+  batch: z.int().min(0),
+});
 
 interface Clients {
   lambda: LambdaClient;
@@ -40,11 +49,8 @@ const answerSchema = z.object({
   bytes: z.number().nullable(),
 });
 
-/** Each in a function of its own. What is slow once may have had a slow machine. */
-const ATTEMPTS = 3;
 const MIB = 1024 * 1024;
 
-const PROBE_TIMEOUT_SECONDS = 120;
 /** Imports get a whole processor from here on, so that their time says something. */
 const PROBE_MEMORY_MB = 1769;
 
@@ -94,14 +100,14 @@ async function importAll(
 }
 
 /**
- * Proves, in real Lambda functions that nobody else calls, that every module of every function of ours and its new layers
- * imports, and within what time and memory. Nothing in production has changed yet.
+ * Proves, in real Lambda functions that nobody else calls, that every module of every function of ours in a batch and its new
+ * layers imports, and within what time and memory. Nothing in production has changed yet. @returns where the probes lie
  * @throws ImportCheckError, BudgetExceededError
  */
 export async function probeImports(
-  { release, layers }: z.output<typeof inputSchema>,
+  { release, layers, batch }: z.output<typeof inputSchema>,
   clients: Clients,
-): Promise<{ probes: Probe[] }> {
+): Promise<Stored> {
   const { lambda, bucket } = clients;
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const validated = await ValidatedArtifacts.read(bucket, release);
@@ -113,7 +119,7 @@ export async function probeImports(
       Role: clients.roleArn,
       Handler: PROBE_HANDLER,
       Layers: layerArns(fn, plan, layers),
-      Timeout: PROBE_TIMEOUT_SECONDS,
+      Timeout: PROBE_SECONDS,
       MemorySize: PROBE_MEMORY_MB,
       Environment: { Variables: fn.environment },
     };
@@ -124,20 +130,23 @@ export async function probeImports(
   const probe = async (fn: PlannedFunction): Promise<Probe> => {
     const modules = await modulesOf(bucket, plan, fn);
     let fastest = await attempt(fn, modules, 0);
-    for (let index = 1; index < ATTEMPTS && isSlow(fastest, plan.budgets); index++) {
+    // Each in a function of its own: what is slow once may have had a slow machine.
+    for (let index = 1; index < PROBE_ATTEMPTS && isSlow(fastest, plan.budgets); index++) {
       const next = await attempt(fn, modules, index);
       if (next.ms < fastest.ms) fastest = next;
     }
     refuseHeavyStart(fastest, plan.budgets);
     return fastest;
   };
-  return { probes: await allSettled(plan.functions.filter(isOurs).map(probe)) };
+  const functions = inBatch(plan.functions, batch).filter(isOurs);
+  const probes = await sideBySide(functions, BATCH_SIZE, probe);
+  return bucket.store(keys.report(release, 'probes', batch), probes);
 }
 
 export const handler = lambdaHandler('ProbeImports', inputSchema, (input) =>
   probeImports(input, {
-    lambda: new LambdaClient(),
-    logs: new CloudWatchLogsClient(),
+    lambda: new LambdaClient(PATIENT),
+    logs: new CloudWatchLogsClient(PATIENT),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
     roleArn: setting('PROBE_ROLE_ARN'),
     pipeline: setting('PIPELINE_STACK'),

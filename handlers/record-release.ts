@@ -3,12 +3,15 @@ import { DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { noEchoIn, withoutNames } from '../core/project/no-echo.ts';
+import { CALLS_AT_ONCE } from '../core/release/limits.ts';
 import { probeSchema } from '../core/release/probe.ts';
 import { failureMessage, failureSchema, outcomeSchema } from '../core/release/record.ts';
 import { keys, type Release, releaseSchema } from '../core/release/release.ts';
+import { type Stored, storedSchema } from '../core/release/stored.ts';
 import { releaseKey } from '../core/release/table.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { sideBySide } from './lib/side-by-side.ts';
 import { StackLock } from './lib/stack-lock.ts';
 
 const inputSchema = z.object({
@@ -22,11 +25,11 @@ const inputSchema = z.object({
   /** Why the stack could not be brought back. */
   rollbackFailure: failureSchema.nullish(),
   /** null where it did not come that far. */
-  snapshot: z.object({ sha256: z.string().optional() }).nullish(),
+  snapshot: storedSchema.nullish(),
   /** Bytes of the whole, unzipped and zipped, where it came that far. */
   sizes: z.object({ total: z.int(), zipped: z.int() }).nullish(),
   /** How its functions start, where it came that far. */
-  probes: z.array(probeSchema).nullish(),
+  probes: z.array(storedSchema).nullish(),
 });
 
 const NO_REASON = { Error: 'Unknown', Cause: 'no reason was given' };
@@ -48,6 +51,19 @@ interface Output {
 async function parametersToKeep(release: Release, bucket: ArtifactBucket): Promise<string> {
   const hidden = noEchoIn(await bucket.readJson(keys.template(release), z.record(z.string(), z.unknown())));
   return JSON.stringify(withoutNames(release.parameters, hidden));
+}
+
+/** An item may have 400 KB (DynamoDB developer guide, "Quotas"); the probes get half of it. */
+const MAX_PROBE_BYTES = 200_000;
+
+/** How the functions start, as JSON; of very many functions, the slowest. */
+async function probesToKeep(stored: readonly Stored[], bucket: ArtifactBucket): Promise<string> {
+  const batches = await sideBySide(stored, CALLS_AT_ONCE, (one) => bucket.load(one, z.array(probeSchema)));
+  const all = batches.flat();
+  const text = JSON.stringify(all);
+  if (Buffer.byteLength(text) <= MAX_PROBE_BYTES) return text;
+  const fitting = Math.floor((all.length * MAX_PROBE_BYTES) / Buffer.byteLength(text) / 2);
+  return JSON.stringify(all.sort((a, b) => b.ms - a.ms).slice(0, fitting));
 }
 
 /**
@@ -73,13 +89,11 @@ export async function recordRelease(
         execution: { S: deployment ?? execution },
         source: { S: JSON.stringify(release.source) },
         ...(outcome === 'RELEASED' ? { parameters: { S: await parametersToKeep(release, bucket) } } : {}),
-        ...(snapshot?.sha256
-          ? { snapshot: { S: keys.snapshot(release) }, snapshotSha256: { S: snapshot.sha256 } }
-          : {}),
+        ...(snapshot ? { snapshot: { S: snapshot.key }, snapshotSha256: { S: snapshot.sha256 } } : {}),
         startedAt: { S: release.startedAt },
         ms: { N: String(ms) },
         ...(sizes ? { bytes: { N: String(sizes.total) }, zipped: { N: String(sizes.zipped) } } : {}),
-        ...(probes ? { probes: { S: JSON.stringify(probes) } } : {}),
+        ...(probes ? { probes: { S: await probesToKeep(probes, bucket) } } : {}),
         ...(failure ? { error: { S: failure.Error }, message: { S: message.slice(0, 10_000) } } : {}),
       },
     }),

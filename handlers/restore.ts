@@ -15,9 +15,11 @@ import { z } from 'zod';
 import { ArtifactChangedError, RollbackFailedError } from '../core/errors.ts';
 import { parseTemplate } from '../core/project/yaml.ts';
 import { buildPlanSchema } from '../core/release/build-plan.ts';
+import { batchesOf, CALLS_AT_ONCE } from '../core/release/limits.ts';
 import { alarmNames, dashboardName, RETENTION_DAYS } from '../core/release/observability.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { isBusy, restoreStep, type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
+import { type Stored, storedSchema } from '../core/release/stored.ts';
 import { releaseKey } from '../core/release/table.ts';
 import { sha256 } from '../core/sha256.ts';
 import { deleteAlarms, isNoDashboard } from './lib/alarms.ts';
@@ -27,13 +29,15 @@ import { changeSetNames, createSet, dropSets, executeSet } from './lib/change-se
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { logGroupOf } from './lib/log-groups.ts';
 import { refuseChangedNested } from './lib/nested-templates.ts';
+import { PATIENT } from './lib/patience.ts';
 import { type Patience, poll } from './lib/poll.ts';
+import { sideBySide } from './lib/side-by-side.ts';
 import { describeStack, failureReasons, stackNow } from './lib/stack.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
   /** null where the release failed before it took one, and so changed nothing. @default what lies in the artifact bucket */
-  snapshot: snapshotSchema.nullable().optional(),
+  snapshot: storedSchema.nullable().optional(),
 });
 
 interface Clients {
@@ -56,6 +60,8 @@ interface Output {
   status: string;
   /** The release that runs again, whose smoke tests must pass now; null where nothing was changed, or nobody knows it. */
   previous: Release | null;
+  /** Numbers of the batches in which its functions are proven. */
+  batches: number[];
   /** ISO time from which on an error in the logs is one of what is back. */
   since: string;
 }
@@ -143,11 +149,11 @@ async function dropObservers(release: Release, snapshot: Snapshot, clients: Clie
     plan.functions.map(({ logicalId }) => logicalId),
   ).filter((name) => !snapshot.alarms.includes(name));
   await deleteAlarms(cloudwatch, names);
-  for (const { name, retentionDays } of snapshot.functions) {
+  await sideBySide(snapshot.functions, CALLS_AT_ONCE, async ({ name, retentionDays }) => {
     const group = retentionDays === undefined ? await logGroupOf(logs, name) : undefined;
     if (group?.retentionInDays === RETENTION_DAYS)
       await logs.send(new DeleteRetentionPolicyCommand({ logGroupName: group.logGroupName }));
-  }
+  });
   if (snapshot.dashboard) return;
   const dashboard = { DashboardNames: [dashboardName(clients.pipeline, release.stackName)] };
   await cloudwatch.send(new DeleteDashboardsCommand(dashboard)).catch((error: unknown) => {
@@ -168,8 +174,13 @@ async function previousOf(
   return Item?.['outcome']?.S === 'RELEASED' ? { ...release, id } : null;
 }
 
-/** The snapshot of a release that was stopped, or null where it had not come that far. */
-async function findSnapshot(release: Release, bucket: ArtifactBucket): Promise<Snapshot | null> {
+/** The snapshot of a release that failed; of one that was stopped, null where it had not come that far. */
+async function findSnapshot(
+  release: Release,
+  given: Stored | null | undefined,
+  bucket: ArtifactBucket,
+): Promise<Snapshot | null> {
+  if (given !== undefined) return given && bucket.load(given, snapshotSchema);
   const key = keys.snapshot(release);
   return (await bucket.head(key)) ? bucket.readJson(key, snapshotSchema) : null;
 }
@@ -184,7 +195,7 @@ export async function restore(
   patience?: Patience,
 ): Promise<Output> {
   const { cloudformation, roleArn, bucket } = clients;
-  const snapshot = given === undefined ? await findSnapshot(release, bucket) : given;
+  const snapshot = await findSnapshot(release, given, bucket);
   const steps: string[] = [];
   // Seconds, and whatever the stack is busy with: the last good version answers before all else.
   if ((await restoreAliases(clients.lambda, snapshot?.aliases ?? [])) > 0) steps.push('aliases');
@@ -213,10 +224,13 @@ export async function restore(
       if (snapshot) await dropObservers(release, snapshot, clients);
       // Where CloudFormation, or this handler before a retry, has gone back, there is as much to prove.
       const touched = steps.length > 0 || stackNow(stack)?.changedAt !== snapshot?.changedAt;
+      const previous = touched && snapshot ? await previousOf(release, snapshot, clients) : null;
+      const plan = previous && (await bucket.readJson(keys.plan(previous), buildPlanSchema));
       return {
         steps,
         status,
-        previous: touched && snapshot ? await previousOf(release, snapshot, clients) : null,
+        previous,
+        batches: batchesOf(plan?.functions.length ?? 0),
         since: new Date().toISOString(),
       };
     }
@@ -241,9 +255,9 @@ export async function restore(
 export const handler = lambdaHandler('Restore', inputSchema, (input) =>
   restore(input, {
     cloudformation: new CloudFormationClient(),
-    cloudwatch: new CloudWatchClient(),
-    lambda: new LambdaClient(),
-    logs: new CloudWatchLogsClient(),
+    cloudwatch: new CloudWatchClient(PATIENT),
+    lambda: new LambdaClient(PATIENT),
+    logs: new CloudWatchLogsClient(PATIENT),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
     dynamodb: new DynamoDBClient(),
     table: setting('RELEASES_TABLE'),

@@ -1,12 +1,18 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { LambdaClient } from '@aws-sdk/client-lambda';
+import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { ChangeSetFailedError } from '../core/errors.ts';
 import { heldSchema } from '../core/release/hold.ts';
+import { CALLS_AT_ONCE } from '../core/release/limits.ts';
 import { releaseSchema } from '../core/release/release.ts';
 import { versionsOf } from '../core/release/stack-resources.ts';
+import { storedSchema } from '../core/release/stored.ts';
 import { moveAlias } from './lib/aliases.ts';
-import { lambdaHandler } from './lib/handler.ts';
+import { ArtifactBucket } from './lib/artifact-bucket.ts';
+import { lambdaHandler, setting } from './lib/handler.ts';
+import { PATIENT } from './lib/patience.ts';
+import { sideBySide } from './lib/side-by-side.ts';
 import { allStackResources } from './lib/stack.ts';
 import { StackLock } from './lib/stack-lock.ts';
 
@@ -14,7 +20,8 @@ const inputSchema = z.object({
   release: releaseSchema,
   /** ARN of the execution that releases the stack. */
   execution: z.string(),
-  held: z.array(heldSchema),
+  /** The aliases that are held. */
+  held: storedSchema,
   percent: z.int().min(1).max(100),
   /** How long the alarms are watched from now on. */
   bakeSeconds: z.int().min(0),
@@ -23,6 +30,7 @@ const inputSchema = z.object({
 interface Clients {
   cloudformation: CloudFormationClient;
   lambda: LambdaClient;
+  bucket: ArtifactBucket;
   lock: StackLock;
 }
 
@@ -36,33 +44,33 @@ interface Output {
  * @throws StackLockedError where the release was stopped meanwhile, and is another execution's to bring back
  */
 export async function shiftTraffic(
-  { release, execution, held, percent, bakeSeconds }: z.output<typeof inputSchema>,
-  { cloudformation, lambda, lock }: Clients,
+  { release, execution, held: stored, percent, bakeSeconds }: z.output<typeof inputSchema>,
+  { cloudformation, lambda, bucket, lock }: Clients,
 ): Promise<Output> {
-  const begin = Date.now();
+  const held = await bucket.load(stored, z.array(heldSchema));
   const versions = versionsOf(await allStackResources(cloudformation, release.stackName));
   await lock.refuseStopped(release, execution);
-  await Promise.all(
-    held.map((one) => {
-      const version = versions.get(one.version);
-      if (version === undefined)
-        throw new ChangeSetFailedError(`stack ${release.stackName} has no version ${one.version}`);
-      return moveAlias(
-        lambda,
-        one,
-        percent === 100
-          ? { version, weights: {} }
-          : { version: one.from, weights: { [version]: percent / 100 } },
-      );
-    }),
-  );
-  return { until: new Date(begin + bakeSeconds * 1000).toISOString() };
+  await sideBySide(held, CALLS_AT_ONCE, (one) => {
+    const version = versions.get(one.version);
+    if (version === undefined)
+      throw new ChangeSetFailedError(`stack ${release.stackName} has no version ${one.version}`);
+    return moveAlias(
+      lambda,
+      one,
+      percent === 100
+        ? { version, weights: {} }
+        : { version: one.from, weights: { [version]: percent / 100 } },
+    );
+  });
+  // From the last alias on: with many of them the first ones have been watched for longer.
+  return { until: new Date(Date.now() + bakeSeconds * 1000).toISOString() };
 }
 
 export const handler = lambdaHandler('ShiftTraffic', inputSchema, (input) =>
   shiftTraffic(input, {
-    cloudformation: new CloudFormationClient(),
-    lambda: new LambdaClient(),
+    cloudformation: new CloudFormationClient(PATIENT),
+    lambda: new LambdaClient(PATIENT),
+    bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
     lock: StackLock.ofPipeline(),
   }),
 );

@@ -4,26 +4,32 @@ import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-l
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/release/build-plan.ts';
+import { BATCH_SIZE, inBatch } from '../core/release/limits.ts';
 import { temporaryPrefix } from '../core/release/pipeline-name.ts';
 import { temporaryName } from '../core/release/probe.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
+import type { Passed } from '../core/release/smoke-report.ts';
 import { snapshotSchema } from '../core/release/snapshot.ts';
 import { aliasesIn, functionsOf } from '../core/release/stack-resources.ts';
+import { type Stored, storedSchema } from '../core/release/stored.ts';
 import { twinEnvironment, whyNoTwin } from '../core/release/twin.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { placeIn } from './lib/nested-templates.ts';
-import { callWithEvent, type Passed, timed } from './lib/smoke-event.ts';
+import { PATIENT } from './lib/patience.ts';
+import { sideBySide } from './lib/side-by-side.ts';
+import { callWithEvents } from './lib/smoke-event.ts';
 import { allStackResources } from './lib/stack.ts';
 import { templateBefore } from './lib/template-before.ts';
-import { allSettled, layerArns, withTemporaryFunction } from './lib/temporary-function.ts';
+import { layerArns, withTemporaryFunction } from './lib/temporary-function.ts';
 import { ValidatedArtifacts } from './lib/validated.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
-  snapshot: snapshotSchema,
+  snapshot: storedSchema,
   /** ARNs of the layers, by logical id. */
   layers: z.record(z.string(), z.string()),
+  batch: z.int().min(0),
 });
 type Input = z.output<typeof inputSchema>;
 
@@ -36,20 +42,31 @@ interface Clients {
   pipeline: string;
 }
 
-interface Output {
+/** What lies in the artifact bucket afterwards. */
+interface Report {
   passed: Passed[];
   /** Functions that have no twin, and why: their smoke tests run once they are deployed. */
   skipped: { function: string; why: string }[];
 }
 
 const templateSchema = z.record(z.string(), z.unknown());
+type Template = z.output<typeof templateSchema>;
+
+/** What all functions of a batch are proven against. */
+interface Ground {
+  plan: BuildPlan;
+  validated: ValidatedArtifacts;
+  /** The release's template, and the one that runs. */
+  now: Template;
+  before: Template;
+}
 
 /** Proves one function by its twin, or says why that would prove nothing. */
 async function prove(
   fn: PlannedFunction,
   functionName: string,
-  plan: BuildPlan,
-  { release, snapshot, layers }: Input,
+  ground: Ground,
+  { release, layers }: Input,
   clients: Clients,
 ): Promise<Passed[] | string> {
   const { lambda, bucket } = clients;
@@ -58,9 +75,8 @@ async function prove(
     environment: live.Environment?.Variables ?? {},
     inVpc: (live.VpcConfig?.SubnetIds?.length ?? 0) > 0,
   };
-  const template = await bucket.readJson(keys.template(release), templateSchema);
-  const now = await placeIn(bucket, template, fn.logicalId);
-  const before = await placeIn(bucket, await templateBefore(snapshot, bucket, 'written'), fn.logicalId);
+  const now = await placeIn(bucket, ground.now, fn.logicalId);
+  const before = await placeIn(bucket, ground.before, fn.logicalId);
   const why = whyNoTwin(fn, now, before, like);
   if (why !== undefined) return why;
   const configuration = {
@@ -68,60 +84,61 @@ async function prove(
     Description: `Temporary: proves ${functionName} of a release before it is deployed`,
     Role: live.Role,
     Handler: fn.handler,
-    Layers: layerArns(fn, plan, layers),
+    Layers: layerArns(fn, ground.plan, layers),
     Timeout: live.Timeout,
     MemorySize: live.MemorySize,
     EphemeralStorage: live.EphemeralStorage,
     KMSKeyArn: live.KMSKeyArn,
     Environment: { Variables: twinEnvironment(fn, like) },
   };
-  const validated = await ValidatedArtifacts.read(bucket, release);
+  const { validated } = ground;
   return withTemporaryFunction({ ...clients, validated }, fn, configuration, async (name) => {
-    const passed: Passed[] = [];
-    for (const event of fn.smoke) {
-      const check = `smoke event ${event.name} of ${fn.logicalId}, on a temporary twin`;
-      passed.push(
-        await timed(check, async () => {
-          await callWithEvent(lambda, { name }, check, event);
-        }),
-      );
-    }
+    const { passed } = await callWithEvents(lambda, { name }, fn, ', on a temporary twin');
     return passed;
   });
 }
 
 /**
- * Runs the smoke events of functions without an alias on temporary twins, before the functions change: afterwards it would
+ * Runs the smoke events of a batch of functions without an alias on temporary twins, before the functions change: afterwards it would
  * be too late. What is behind an alias is proven by number instead, and on a first deployment nothing is live yet.
- * @throws SmokeTestFailedError naming the check, what came back and what was expected
+ * @returns where the report lies @throws SmokeTestFailedError naming the check, what came back and what was expected
  */
-export async function smokeTestTwins(input: Input, clients: Clients): Promise<Output> {
-  const { release, snapshot } = input;
-  if (!snapshot.existed) return { passed: [], skipped: [] };
-  const plan = await clients.bucket.readJson(keys.plan(release), buildPlanSchema);
+export async function smokeTestTwins(input: Input, clients: Clients): Promise<Stored> {
+  const { release, batch } = input;
+  const { bucket } = clients;
+  const report = (content: Report) => bucket.store(keys.report(release, 'twins', batch), content);
+  const snapshot = await bucket.load(input.snapshot, snapshotSchema);
+  if (!snapshot.existed) return report({ passed: [], skipped: [] });
+  const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
+  const functions = inBatch(plan.functions, batch).filter(({ smoke }) => smoke.length > 0);
+  if (functions.length === 0) return report({ passed: [], skipped: [] });
+  const ground = {
+    plan,
+    validated: await ValidatedArtifacts.read(bucket, release),
+    now: await bucket.readJson(keys.template(release), templateSchema),
+    before: await templateBefore(snapshot, bucket, 'written'),
+  };
   const resources = await allStackResources(clients.cloudformation, release.stackName);
   const aliased = new Set(aliasesIn(resources).map(({ functionName }) => functionName));
   const names = functionsOf(resources);
-  const results = await allSettled(
-    plan.functions.map(async (fn) => {
-      const name = names.get(fn.logicalId);
-      const isLive = name !== undefined && !aliased.has(name) && fn.smoke.length > 0;
-      return { fn, result: isLive ? await prove(fn, name, plan, input, clients) : [] };
-    }),
-  );
-  return {
+  const results = await sideBySide(functions, BATCH_SIZE, async (fn) => {
+    const name = names.get(fn.logicalId);
+    const isLive = name !== undefined && !aliased.has(name);
+    return { fn, result: isLive ? await prove(fn, name, ground, input, clients) : [] };
+  });
+  return report({
     passed: results.flatMap(({ result }) => (typeof result === 'string' ? [] : result)),
     skipped: results.flatMap(({ fn, result }) =>
       typeof result === 'string' ? [{ function: fn.logicalId, why: result }] : [],
     ),
-  };
+  });
 }
 
 export const handler = lambdaHandler('SmokeTestTwins', inputSchema, (input) =>
   smokeTestTwins(input, {
-    cloudformation: new CloudFormationClient(),
-    lambda: new LambdaClient(),
-    logs: new CloudWatchLogsClient(),
+    cloudformation: new CloudFormationClient(PATIENT),
+    lambda: new LambdaClient(PATIENT),
+    logs: new CloudWatchLogsClient(PATIENT),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
     pipeline: setting('PIPELINE_STACK'),
   }),

@@ -4,17 +4,21 @@ import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
+import { CALLS_AT_ONCE } from '../core/release/limits.ts';
 import { shownParameters } from '../core/release/no-echo.ts';
 import { alarmNames, dashboardName } from '../core/release/observability.ts';
 import { keys, type Release, releaseSchema } from '../core/release/release.ts';
 import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
 import { functionsOf } from '../core/release/stack-resources.ts';
+import type { Stored } from '../core/release/stored.ts';
 import { sha256 } from '../core/sha256.ts';
 import { existingAlarms, hasDashboard } from './lib/alarms.ts';
 import { liveAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { logGroupOf } from './lib/log-groups.ts';
+import { PATIENT } from './lib/patience.ts';
+import { sideBySide } from './lib/side-by-side.ts';
 import { allStackResources, describeStack, stackNow } from './lib/stack.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
@@ -29,18 +33,11 @@ interface Clients {
   pipeline: string;
 }
 
-/** Keeps what is needed to come back to the stack as it runs now. */
-export async function snapshot(
-  { release }: z.output<typeof inputSchema>,
-  clients: Clients,
-): Promise<Snapshot> {
+/** Keeps what is needed to come back to the stack as it runs now. @returns where it lies */
+export async function snapshot({ release }: z.output<typeof inputSchema>, clients: Clients): Promise<Stored> {
   const { cloudformation, lambda, bucket } = clients;
   // It lies in the bucket, too: when this execution is stopped, another one brings the stack back.
-  const keep = async (result: Snapshot): Promise<Snapshot> => {
-    const text = JSON.stringify(result);
-    await bucket.write(keys.snapshot(release), text);
-    return { ...result, sha256: sha256(text) };
-  };
+  const keep = (result: Snapshot): Promise<Stored> => bucket.store(keys.snapshot(release), result);
   const stack = await describeStack(cloudformation, release.stackName);
   const now = stackNow(stack);
   if (!stack || !now || now.status === 'REVIEW_IN_PROGRESS')
@@ -63,8 +60,8 @@ export async function snapshot(
     parameters: shownParameters(stack.Parameters ?? []),
     tags: (stack.Tags ?? []).map(({ Key = '', Value = '' }) => ({ Key, Value })),
     aliases: await liveAliases(resources, lambda),
-    functions: await Promise.all(
-      [...functions].map(([logicalId, name]) => liveFunction(logicalId, name, clients)),
+    functions: await sideBySide([...functions], CALLS_AT_ONCE, ([logicalId, name]) =>
+      liveFunction(logicalId, name, clients),
     ),
     dashboard: await hasDashboard(clients.cloudwatch, dashboardName(clients.pipeline, release.stackName)),
     alarms: await existingAlarms(clients.cloudwatch, alarmNames(release.stackName, [...functions.keys()])),
@@ -101,8 +98,8 @@ export const handler = lambdaHandler('Snapshot', inputSchema, (input) =>
   snapshot(input, {
     cloudformation: new CloudFormationClient(),
     cloudwatch: new CloudWatchClient(),
-    lambda: new LambdaClient(),
-    logs: new CloudWatchLogsClient(),
+    lambda: new LambdaClient(PATIENT),
+    logs: new CloudWatchLogsClient(PATIENT),
     bucket: new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')),
     pipeline: setting('PIPELINE_STACK'),
   }),

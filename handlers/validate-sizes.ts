@@ -11,6 +11,7 @@ import { ARTIFACT_LIMITS } from '../core/size/limits.ts';
 import { type MeasuredArtifact, refuseOverBudget, type SizeReport, sizeReport } from '../core/size/report.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
+import { sideBySide } from './lib/side-by-side.ts';
 import { type Validated, ValidatedArtifacts } from './lib/validated.ts';
 
 const inputSchema = z.object({ release: releaseSchema });
@@ -50,6 +51,9 @@ async function measure(
   return { artifact: { kind, name, zipped: head.bytes, files }, zipKey, validated };
 }
 
+/** A list of files may be long, and has to fit into memory. */
+const MEASURED_AT_ONCE = 20;
+
 /**
  * Measures every artifact of the release, by S3 ranges alone, and writes the report, and which versions were measured: no
  * others are deployed.
@@ -60,10 +64,13 @@ export async function validateSizes(
   bucket: ArtifactBucket,
 ): Promise<SizeReport> {
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
-  const measured = await Promise.all([
-    ...plan.layers.map((layer) => measure(bucket, 'layer', layer)),
-    ...plan.functions.map((fn) => measure(bucket, 'function', fn)),
-  ]);
+  const artifacts = [
+    ...plan.layers.map((layer) => ['layer', layer] as const),
+    ...plan.functions.map((fn) => ['function', fn] as const),
+  ];
+  const measured = await sideBySide(artifacts, MEASURED_AT_ONCE, ([kind, artifact]) =>
+    measure(bucket, kind, artifact),
+  );
   const report = sizeReport(
     plan,
     measured.map(({ artifact }) => artifact),
@@ -79,9 +86,5 @@ export const handler = lambdaHandler('ValidateSizes', inputSchema, async (input,
   const report = await validateSizes(input, new ArtifactBucket(new S3Client(), setting('ARTIFACT_BUCKET')));
   metrics.addDimension('Stack', input.release.stackName);
   metrics.addMetric('ReleaseBytes', MetricUnit.Bytes, report.total);
-  return {
-    total: report.total,
-    zipped: report.zipped,
-    artifacts: report.artifacts.map(({ name, bytes }) => ({ name, bytes })),
-  };
+  return { total: report.total, zipped: report.zipped };
 });

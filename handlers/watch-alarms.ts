@@ -6,13 +6,15 @@ import { buildPlanSchema } from '../core/release/build-plan.ts';
 import { heldSchema } from '../core/release/hold.ts';
 import { alarmNames } from '../core/release/observability.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
+import { storedSchema } from '../core/release/stored.ts';
 import { inParts } from './lib/alarms.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
-  held: z.array(heldSchema),
+  /** The aliases that are held. */
+  held: storedSchema,
   /** When the stack began to change: nothing that goes off from then on, between two steps either, is passed over. */
   since: z.iso.datetime(),
   until: z.iso.datetime(),
@@ -29,9 +31,10 @@ interface Clients {
  * @throws AlarmDuringShiftError naming the alarms that went off
  */
 export async function watchAlarms(
-  { release, held, since, until }: z.output<typeof inputSchema>,
+  { release, held: stored, since, until }: z.output<typeof inputSchema>,
   { cloudwatch, bucket }: Clients,
 ): Promise<{ done: boolean }> {
+  const held = await bucket.load(stored, z.array(heldSchema));
   const { traffic } = await bucket.readJson(keys.plan(release), buildPlanSchema);
   const own = alarmNames(
     release.stackName,

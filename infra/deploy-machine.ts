@@ -22,6 +22,7 @@ export interface DeployMachineProps {
 const DEPLOY_STATES = [
   'CleanUp',
   'AwaitStack',
+  'CheckLogs',
   'CreateChangeSet',
   'DeployLayers',
   'ExecuteChangeSet',
@@ -33,6 +34,7 @@ const DEPLOY_STATES = [
   'RecordRelease',
   'ShiftTraffic',
   'SmokeTest',
+  'SmokeTestEndpoints',
   'SmokeTestTwins',
   'Snapshot',
   'ValidateSizes',

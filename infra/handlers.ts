@@ -2,6 +2,7 @@ import { Aws, Duration, Stack } from 'aws-cdk-lib';
 import { Role as IamRole, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { LAMBDA_SECONDS } from '../core/release/limits.ts';
 import { temporaryPrefix } from '../core/release/pipeline-name.ts';
 import { ANY_ROLE, own } from './arns.ts';
 import { grant, HandlerFunction, type HandlerFunctionProps, type Permission } from './handler-function.ts';
@@ -162,6 +163,7 @@ export class Handlers extends Construct {
       Snapshot: {
         file: 'snapshot',
         environment: { ...bucket, ...pipeline },
+        timeout: Duration.minutes(5),
         permissions: [
           onStacks('DescribeStacks', 'GetTemplate', 'ListStackResources'),
           onFunctions('GetAlias', 'GetFunctionConfiguration'),
@@ -212,9 +214,10 @@ export class Handlers extends Construct {
       ProbeImports: {
         file: 'probe-imports',
         environment: { ...bucket, ...pipeline, PROBE_ROLE_ARN: probeRole.roleArn },
-        timeout: Duration.minutes(15),
+        timeout: Duration.seconds(LAMBDA_SECONDS),
         permissions: [
           ...read('releases', 'layers', 'functions'),
+          write,
           ...onTemporary(temporaryPrefix(stackName, 'probe')),
           passRole(probeRole, 'lambda.amazonaws.com'),
         ],
@@ -222,9 +225,10 @@ export class Handlers extends Construct {
       SmokeTestTwins: {
         file: 'smoke-test-twins',
         environment: { ...bucket, ...pipeline },
-        timeout: Duration.minutes(15),
+        timeout: Duration.seconds(LAMBDA_SECONDS),
         permissions: [
           ...read('releases', 'nested', 'functions'),
+          write,
           onStacks('ListStackResources'),
           onFunctions('GetFunctionConfiguration'),
           ...onTemporary(temporaryPrefix(stackName, 'twin')),
@@ -239,6 +243,7 @@ export class Handlers extends Construct {
       CreateChangeSet: {
         file: 'create-change-set',
         environment: { ...bucket, ...table, ...deployRole },
+        timeout: Duration.minutes(5),
         permissions: [
           ...read('releases', 'nested'),
           onTable('GetItem'),
@@ -265,17 +270,33 @@ export class Handlers extends Construct {
       },
       AwaitStack: {
         file: 'await-stack',
-        environment: {},
-        permissions: [onStacks('DescribeStacks', 'DescribeStackEvents')],
+        environment: bucket,
+        permissions: [onStacks('DescribeStacks', 'DescribeStackEvents'), write],
       },
       SmokeTest: {
         file: 'smoke-test',
         environment: bucket,
-        timeout: Duration.minutes(15),
+        timeout: Duration.seconds(LAMBDA_SECONDS),
         permissions: [
           ...read('releases'),
+          write,
           onStacks('ListStackResources'),
           onFunctions('InvokeFunction'),
+        ],
+      },
+      SmokeTestEndpoints: {
+        file: 'smoke-test-endpoints',
+        environment: bucket,
+        timeout: Duration.seconds(LAMBDA_SECONDS),
+        permissions: [...read('releases'), write, onStacks('ListStackResources')],
+      },
+      CheckLogs: {
+        file: 'check-logs',
+        environment: bucket,
+        timeout: Duration.seconds(LAMBDA_SECONDS),
+        permissions: [
+          ...read('releases'),
+          write,
           {
             actions: ['logs:FilterLogEvents'],
             resources: [own('logs', 'log-group:/aws/lambda/*')],
@@ -285,8 +306,14 @@ export class Handlers extends Construct {
       },
       ShiftTraffic: {
         file: 'shift-traffic',
-        environment: table,
-        permissions: [onTable('GetItem'), onStacks('ListStackResources'), onFunctions('UpdateAlias')],
+        environment: { ...bucket, ...table },
+        timeout: Duration.minutes(5),
+        permissions: [
+          ...read('releases'),
+          onTable('GetItem'),
+          onStacks('ListStackResources'),
+          onFunctions('UpdateAlias'),
+        ],
       },
       WatchAlarms: {
         file: 'watch-alarms',
@@ -304,7 +331,7 @@ export class Handlers extends Construct {
       Observe: {
         file: 'observe',
         environment: { ...table, ...pipeline, TOPIC_ARN: topic.topicArn },
-        timeout: Duration.minutes(2),
+        timeout: Duration.minutes(5),
         permissions: [
           onTable('GetItem'),
           onStacks('ListStackResources'),
@@ -326,7 +353,7 @@ export class Handlers extends Construct {
       Restore: {
         file: 'restore',
         environment: { ...bucket, ...table, ...deployRole, ...pipeline },
-        timeout: Duration.minutes(3),
+        timeout: Duration.minutes(10),
         permissions: [
           ...read('releases', 'nested'),
           onTable('GetItem'),

@@ -12,7 +12,15 @@ export interface RollbackMachineProps {
 }
 
 /** States of the rollback machine that are handlers. */
-const STATES = ['TakeLock', 'Restore', 'SmokeTest', 'Observe', 'RecordRelease'];
+const STATES = [
+  'TakeLock',
+  'Restore',
+  'SmokeTest',
+  'SmokeTestEndpoints',
+  'CheckLogs',
+  'Observe',
+  'RecordRelease',
+];
 
 /** The way back: of the deploy machine where it fails, of what a stopped execution has left, and by hand. */
 export class RollbackMachine extends Construct {

@@ -19,6 +19,8 @@ import {
   stackNameSchema,
   type startSchema,
 } from '../../core/release/release.ts';
+import { smokeReportSchema } from '../../core/release/smoke-report.ts';
+import { storedSchema } from '../../core/release/stored.ts';
 import { type SizeReport, sizeReportSchema } from '../../core/size/report.ts';
 import { Follower } from '../follow/follower.ts';
 import { releaseTasks, rollbackTasks } from '../follow/tasks.ts';
@@ -50,9 +52,10 @@ export interface Place {
 
 const outputSchema = z.object({
   release: releaseSchema,
-  outputs: z.record(z.string(), z.string()),
-  probes: z.array(probeSchema).default([]),
-  smoke: z.array(z.object({ check: z.string(), ms: z.number() })),
+  /** All of them lie in the artifact bucket. */
+  outputs: storedSchema,
+  probes: z.array(storedSchema),
+  smoke: z.array(storedSchema),
 });
 
 const say = (json: boolean, text: string) => {
@@ -180,9 +183,10 @@ export async function followRelease(
   const ended = JSON.parse(end.output ?? '{}') as { alreadyStarted?: boolean };
   if (ended.alreadyStarted) throw new AlreadyStartedError('this has been done by another execution already');
   const output = outputSchema.parse(ended);
-  const urls = Object.fromEntries(
-    Object.entries(output.outputs).map(([name, value]) => [name, reachable(value)]),
-  );
+  const outputs = await client.load(output.outputs, z.record(z.string(), z.string()));
+  const probes = (await client.loadAll(output.probes, z.array(probeSchema))).flat();
+  const smoke = (await client.loadAll(output.smoke, smokeReportSchema)).flatMap(({ passed }) => passed);
+  const urls = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, reachable(value)]));
   const { report, text } = await sizesOf(client, output.release);
   if (json) {
     console.log(
@@ -193,8 +197,8 @@ export async function followRelease(
         release: { ...output.release, parameters: undefined },
         outputs: urls,
         sizes: report,
-        probes: output.probes,
-        smoke: output.smoke,
+        probes,
+        smoke,
         states: timings(follower),
         ms: Math.round(ms),
       }),
@@ -202,10 +206,8 @@ export async function followRelease(
     return 0;
   }
   console.log(`\n${timingTable(follower.runs)}\n\n${text}\n`);
-  if (output.probes.length > 0) console.log(`${startTable(output.probes)}\n`);
-  console.log(
-    green(`Released ${output.release.id} in ${duration(ms)}; ${output.smoke.length} smoke tests passed.`),
-  );
+  if (probes.length > 0) console.log(`${startTable(probes)}\n`);
+  console.log(green(`Released ${output.release.id} in ${duration(ms)}; ${smoke.length} smoke tests passed.`));
   for (const [name, value] of Object.entries(urls)) console.log(`  ${name}: ${value}`);
   const answer = await firstAnswer(Object.values(urls), get);
   if (answer) console.log(`  ${answer}`);

@@ -24,6 +24,8 @@ const TITLES: readonly (readonly [state: string, title: string])[] = [
   ['SmokeTestHeld', 'Smoke tests of the new versions'],
   ['ShiftTraffic', 'Shift the traffic'],
   ['SmokeTest', 'Smoke tests of what is live'],
+  ['SmokeTestEndpoints', 'Smoke tests of its endpoints'],
+  ['CheckLogs', 'Check the logs'],
   ['Observe', 'Alarms, dashboard, log retention'],
   ['RecordRelease', 'Record the release'],
   ['Notify', 'Notify'],
@@ -33,6 +35,8 @@ const TITLES: readonly (readonly [state: string, title: string])[] = [
 const AFTERWARDS: typeof TITLES = [
   ['Restore', 'Roll back'],
   ['SmokeTestRestored', 'Smoke tests of what is back'],
+  ['SmokeTestRestoredEndpoints', 'Smoke tests of its endpoints'],
+  ['CheckRestoredLogs', 'Check its logs'],
   ['ObserveRestored', 'Alarms and dashboard of what is back'],
 ];
 

@@ -23,13 +23,24 @@ export const MAX_BAKE_SECONDS = DEPLOY_SECONDS / 2;
 export const BAKE_POLL_SECONDS = 5;
 
 /** So many functions are proven by one call of a handler, side by side, so that it takes as long as the slowest of them. */
-export const BATCH_SIZE = 5;
+export const BATCH_SIZE = 10;
 
 /** So many of these calls run at once: MaxConcurrency of the Map states over batches. */
-export const BATCHES_AT_ONCE = 8;
+export const BATCHES_AT_ONCE = 4;
 
-/** So many functions one call of a handler cleans up after, or gives alarms. */
+/** So many functions one call of a handler gives alarms, or cleans up after; the state machine goes on with the next ones. */
 export const PART_SIZE = 50;
+
+/** So many calls of AWS a handler makes at once where none waits for code of others. */
+export const CALLS_AT_ONCE = 5;
+
+/** How long a temporary function may take to become active, and to answer, in seconds; one that is slow is tried so often. */
+export const ACTIVE_SECONDS = 120;
+export const PROBE_SECONDS = 120;
+export const PROBE_ATTEMPTS = 3;
+
+/** How long all smoke events of one function may take, in seconds: what is left of a call once functions are found and removed. */
+export const SMOKE_SECONDS = LAMBDA_SECONDS - 60;
 
 /** Events of a state that calls a function: entered, scheduled, started, succeeded, exited; of one that calls none; of an iteration. */
 const TASK = 5;
@@ -40,9 +51,26 @@ const ITERATION = 2;
 const ONCE = 500;
 const RETRIES = 4000;
 
-/** Map states over batches, and loops over parts, that a release may go through. */
-const MAPS = 4;
+/** Tasks of an iteration, in all Map states over batches: probes, twins, held versions and their logs, what is live, its logs. */
+const TASKS_OF_A_BATCH = 6;
+const MAPS = 5;
+
+/** Loops over parts: alarms, clean-up. */
 const LOOPS = 2;
+
+/** Numbers of the batches of so many functions, as the items of a Map state. */
+export const batchesOf = (functions: number): number[] =>
+  Array.from({ length: Math.ceil(functions / BATCH_SIZE) }, (_, batch) => batch);
+
+/** Those of a release's functions that a batch proves. @param functions as the plan lists them */
+export const inBatch = <T>(functions: readonly T[], batch: number): T[] =>
+  functions.slice(batch * BATCH_SIZE, (batch + 1) * BATCH_SIZE);
+
+/** The part that begins at `from`, and where the next one begins; null after the last one. */
+export function partFrom<T>(all: readonly T[], from: number): { part: T[]; next: number | null } {
+  const end = from + PART_SIZE;
+  return { part: all.slice(from, end), next: end < all.length ? end : null };
+}
 
 /** The most that a release asks of its execution. */
 export interface Extent {
@@ -55,7 +83,7 @@ export interface Extent {
 export function mostEvents({ functions, steps }: Extent): number {
   const polls = steps.map(({ bakeSeconds }) => Math.ceil(bakeSeconds / BAKE_POLL_SECONDS) + 1);
   const watching = polls.reduce((sum, count) => sum + count * (TASK + STATE + STATE) + ITERATION + TASK, 0);
-  const proving = MAPS * Math.ceil(functions / BATCH_SIZE) * (ITERATION + TASK);
+  const proving = Math.ceil(functions / BATCH_SIZE) * (MAPS * ITERATION + TASKS_OF_A_BATCH * TASK);
   const rest = LOOPS * Math.ceil(functions / PART_SIZE) * (TASK + STATE);
   return ONCE + RETRIES + watching + proving + rest;
 }

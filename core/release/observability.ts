@@ -90,6 +90,10 @@ export function alarmNames(stackName: string, logicalIds: readonly string[]): st
 
 const WIDGET_HEIGHT = 6;
 
+/** A dashboard takes 500 widgets and 2,500 metrics (CloudWatch user guide, "CloudWatch service quotas"). */
+const MAX_ROWS = 249;
+const MAX_SHOWN = 500;
+
 function metricWidget(
   y: number,
   x: number,
@@ -102,37 +106,43 @@ function metricWidget(
   return { type: 'metric', x, y, width: 12, height: WIDGET_HEIGHT, properties };
 }
 
-/** Body of the dashboard, JSON as CloudWatch reads it ("Dashboard body structure and syntax"). */
+/**
+ * Body of the dashboard, JSON as CloudWatch reads it ("Dashboard body structure and syntax"): a row a function; where there are
+ * too many of them, several share one; those beyond the first 500 are left out, as the title says.
+ */
 export function dashboardBody(
   stackName: string,
-  functions: readonly DeployedFunction[],
+  functions: readonly Pick<DeployedFunction, 'logicalId' | 'name'>[],
   region: string,
 ): string {
-  const rows = functions.map(({ logicalId, name }, index) => {
+  const shown = functions.slice(0, MAX_SHOWN);
+  const perRow = Math.ceil(shown.length / MAX_ROWS);
+  const groups = Array.from({ length: perRow === 0 ? 0 : Math.ceil(shown.length / perRow) }, (_, index) =>
+    shown.slice(index * perRow, (index + 1) * perRow),
+  );
+  const metric = (of: string, name: string) => ['AWS/Lambda', of, 'FunctionName', name];
+  const rows = groups.map((group, index) => {
     const y = 1 + index * WIDGET_HEIGHT;
-    const counts = ['Invocations', 'Errors', 'Throttles'].map((metric) => [
-      'AWS/Lambda',
-      metric,
-      'FunctionName',
-      name,
-    ]);
-    const duration = ['AWS/Lambda', 'Duration', 'FunctionName', name];
-    const durations = [
-      [...duration, { stat: 'p50' }],
-      [...duration, { stat: 'p99' }],
-    ];
+    const counts = group.flatMap(({ name }) =>
+      ['Invocations', 'Errors', 'Throttles'].map((of) => metric(of, name)),
+    );
+    const durations = group.flatMap(({ name }) =>
+      ['p50', 'p99'].map((stat) => [...metric('Duration', name), { stat }]),
+    );
+    const who = group.map(({ logicalId }) => logicalId).join(', ');
     return [
-      metricWidget(y, 0, `${logicalId}: calls`, region, counts, 'Sum'),
-      metricWidget(y, 12, `${logicalId}: duration`, region, durations, 'p50'),
+      metricWidget(y, 0, `${who}: calls`, region, counts, 'Sum'),
+      metricWidget(y, 12, `${who}: duration`, region, durations, 'p50'),
     ];
   });
+  const left = functions.length - shown.length;
   const title = {
     type: 'text',
     x: 0,
     y: 0,
     width: 24,
     height: 1,
-    properties: { markdown: `# ${stackName}` },
+    properties: { markdown: `# ${stackName}${left > 0 ? ` (${left} more functions)` : ''}` },
   };
   return JSON.stringify({ widgets: [title, ...rows.flat()] });
 }

@@ -41,11 +41,12 @@ function itemOf(data: string | undefined): string | undefined {
 /** Every state that the execution has entered, in that order. */
 export function stateRuns(events: readonly HistoryEvent[]): StateRun[] {
   const runs: StateRun[] = [];
+  let left: StateRun | undefined;
   for (const { type, at, name, data } of events) {
     if (name === undefined) continue;
     const item = itemOf(data);
     if (type.endsWith('StateEntered')) {
-      if (FAILURE_STATES.test(name)) failLast(runs, item, at);
+      if (FAILURE_STATES.test(name)) failLast(runs, left, item, at);
       runs.push({ state: name, ...(item === undefined ? {} : { item }), status: 'running', startedAt: at });
     } else if (type.endsWith('StateExited')) {
       const open = runs.findLast(
@@ -54,24 +55,28 @@ export function stateRuns(events: readonly HistoryEvent[]): StateRun[] {
           run.endedAt === undefined &&
           (run.item === item || run.item === undefined || item === undefined),
       );
-      if (open)
-        Object.assign(open, {
-          status: open.status === 'failed' ? 'failed' : 'done',
-          endedAt: at,
-          output: data,
-        });
+      if (!open) continue;
+      const status = open.status === 'failed' ? 'failed' : 'done';
+      left = Object.assign(open, { status, endedAt: at, output: data });
     }
   }
   return runs;
 }
 
-/** The state whose error led here: the newest one, of the same item where it has one. */
-function failLast(runs: StateRun[], item: string | undefined, at: number): void {
+/**
+ * The state whose error led here: the newest one, of the same item where it has one; and the one that was left last, which is
+ * the Map around it where it runs in one.
+ */
+function failLast(runs: StateRun[], left: StateRun | undefined, item: string | undefined, at: number): void {
   const last = runs.findLast(
     (run) =>
       !FAILURE_STATES.test(run.state) && (item === undefined || run.item === undefined || run.item === item),
   );
-  if (!last) return;
-  last.status = 'failed';
-  last.endedAt ??= at;
+  const around = item === undefined && left && !FAILURE_STATES.test(left.state) ? left : undefined;
+  const inside = around ? runs.slice(runs.indexOf(around)).filter(({ status }) => status === 'running') : [];
+  for (const run of [last, around, ...inside]) {
+    if (!run) continue;
+    run.status = 'failed';
+    run.endedAt ??= at;
+  }
 }

@@ -92,6 +92,9 @@ export const keys = {
   validated: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/validated.json`,
   snapshotProcessed: (release: Pick<Release, 'id' | 'stackName'>) =>
     `${keys.folder(release)}/snapshot-processed`,
+  /** What one batch of functions has shown, or the whole of them where it is one report. */
+  report: (release: Pick<Release, 'id' | 'stackName'>, what: string, batch = 0) =>
+    `${keys.folder(release)}/${what}/${batch}.json`,
   sizes: (release: Pick<Release, 'id' | 'stackName'>) => `${keys.folder(release)}/sizes.json`,
   failure: (release: Pick<Release, 'id' | 'stackName'>, step: string) =>
     `${keys.folder(release)}/failures/${step}.json`,

@@ -43,8 +43,6 @@ export const snapshotSchema = z.object({
   dashboard: z.boolean().default(false),
   /** Names of the alarms on its functions. */
   alarms: z.array(z.string()).default([]),
-  /** Of the snapshot as it lies in the artifact bucket, hexadecimal. */
-  sha256: z.string().optional(),
 });
 
 export type Snapshot = z.infer<typeof snapshotSchema>;

@@ -4,8 +4,10 @@ import {
   ResourceNotFoundException,
   UpdateAliasCommand,
 } from '@aws-sdk/client-lambda';
+import { CALLS_AT_ONCE } from '../../core/release/limits.ts';
 import type { LiveAlias } from '../../core/release/snapshot.ts';
 import { aliasesIn, type StackAlias, type StackResource } from '../../core/release/stack-resources.ts';
+import { sideBySide } from './side-by-side.ts';
 
 /** Where an alias leads. */
 type Route = Pick<LiveAlias, 'version' | 'weights'>;
@@ -31,12 +33,10 @@ export async function liveAliases(
   resources: readonly StackResource[],
   lambda: LambdaClient,
 ): Promise<LiveAlias[]> {
-  const found = await Promise.all(
-    aliasesIn(resources).map(async (alias) => {
-      const route = await routeOf(lambda, alias);
-      return route ? [{ ...alias, ...route }] : [];
-    }),
-  );
+  const found = await sideBySide(aliasesIn(resources), CALLS_AT_ONCE, async (alias) => {
+    const route = await routeOf(lambda, alias);
+    return route ? [{ ...alias, ...route }] : [];
+  });
   return found.flat();
 }
 
@@ -60,13 +60,11 @@ const sorted = (weights: Route['weights']) => JSON.stringify(Object.entries(weig
 
 /** Leads aliases back to where they were. An alias that is gone comes back with its stack. @returns how many had moved */
 export async function restoreAliases(lambda: LambdaClient, before: readonly LiveAlias[]): Promise<number> {
-  const moved = await Promise.all(
-    before.map(async (alias) => {
-      const now = await routeOf(lambda, alias);
-      if (!now || (now.version === alias.version && sorted(now.weights) === sorted(alias.weights))) return 0;
-      await moveAlias(lambda, alias, alias);
-      return 1;
-    }),
-  );
+  const moved = await sideBySide(before, CALLS_AT_ONCE, async (alias) => {
+    const now = await routeOf(lambda, alias);
+    if (!now || (now.version === alias.version && sorted(now.weights) === sorted(alias.weights))) return 0;
+    await moveAlias(lambda, alias, alias);
+    return 1;
+  });
   return moved.reduce<number>((sum, one) => sum + one, 0);
 }

@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { z } from 'zod';
 import { PrerequisiteError } from '../../core/errors.ts';
+import { parseStored, type Stored, storedAs } from '../../core/release/stored.ts';
 import type { ReadRange } from '../../core/size/central-directory.ts';
 
 /** JSON documents of the artifact bucket are small; one larger than this is not ours. */
@@ -40,6 +41,18 @@ export class ArtifactBucket {
 
   async readJson<S extends z.ZodType>(key: string, schema: S): Promise<z.output<S>> {
     return schema.parse(JSON.parse(await this.readText(key)));
+  }
+
+  /** Writes JSON that is too large to go from state to state. @returns what the next state reads it by */
+  async store(key: string, value: unknown): Promise<Stored> {
+    const text = JSON.stringify(value);
+    await this.write(key, text);
+    return storedAs(key, text);
+  }
+
+  /** @throws ArtifactChangedError where it is not what was stored */
+  async load<S extends z.ZodType>(stored: Stored, schema: S): Promise<z.output<S>> {
+    return parseStored(stored, await this.readText(stored.key), schema);
   }
 
   async write(key: string, body: string): Promise<void> {

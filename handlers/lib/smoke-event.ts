@@ -2,7 +2,9 @@ import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import { SmokeTestFailedError } from '../../core/errors.ts';
 import type { PlannedFunction } from '../../core/release/build-plan.ts';
 import { mismatch } from '../../core/release/expect.ts';
+import { SMOKE_SECONDS } from '../../core/release/limits.ts';
 import { errorLines, requestIdIn } from '../../core/release/log-errors.ts';
+import type { Passed } from '../../core/release/smoke-report.ts';
 
 type SmokeEvent = PlannedFunction['smoke'][number];
 
@@ -10,12 +12,6 @@ type SmokeEvent = PlannedFunction['smoke'][number];
 export interface Target {
   name: string;
   qualifier?: string | undefined;
-}
-
-/** One check that passed. */
-export interface Passed {
-  check: string;
-  ms: number;
 }
 
 export function fail(check: string, problem: string): never {
@@ -40,23 +36,30 @@ export function parsed(text: string): unknown {
 }
 
 /**
- * Calls a function with a smoke event. @returns the id of the request, where the log names it
+ * Calls a function with a smoke event. @param signal ends the wait for its answer @returns the id of the request, where the log names it
  * @throws SmokeTestFailedError where it fails, answers otherwise than expected, or logs an error
  */
-export async function callWithEvent(
+async function callWithEvent(
   lambda: LambdaClient,
   { name, qualifier }: Target,
   check: string,
   { event, expect }: SmokeEvent,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
-  const answer = await lambda.send(
-    new InvokeCommand({
-      FunctionName: name,
-      Qualifier: qualifier,
-      Payload: JSON.stringify(event ?? {}),
-      LogType: 'Tail',
-    }),
-  );
+  const answer = await lambda
+    .send(
+      new InvokeCommand({
+        FunctionName: name,
+        Qualifier: qualifier,
+        Payload: JSON.stringify(event ?? {}),
+        LogType: 'Tail',
+      }),
+      { abortSignal: signal },
+    )
+    .catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      return fail(check, `the smoke events of this function take longer than ${SMOKE_SECONDS} s together`);
+    });
   const text = answer.Payload?.transformToString() ?? '';
   if (answer.FunctionError) fail(check, `the function failed: ${text.slice(0, 1000)}`);
   const problem = expect === undefined ? undefined : mismatch(parsed(text), expect);
@@ -65,4 +68,28 @@ export async function callWithEvent(
   const errors = errorLines(log);
   if (errors[0] !== undefined) fail(check, `its log holds an error: ${errors[0].slice(0, 500)}`);
   return requestIdIn(log);
+}
+
+/**
+ * Calls a function with all its smoke events, one after another. @param where goes behind the name of each check
+ * @returns what passed, and the id of the last request where the log names it @throws SmokeTestFailedError
+ */
+export async function callWithEvents(
+  lambda: LambdaClient,
+  target: Target,
+  { logicalId, smoke }: Pick<PlannedFunction, 'logicalId' | 'smoke'>,
+  where = '',
+): Promise<{ passed: Passed[]; lastRequest: string | undefined }> {
+  const signal = AbortSignal.timeout(SMOKE_SECONDS * 1000);
+  const passed: Passed[] = [];
+  let lastRequest: string | undefined;
+  for (const event of smoke) {
+    const check = `smoke event ${event.name} of ${logicalId}${where}`;
+    passed.push(
+      await timed(check, async () => {
+        lastRequest = await callWithEvent(lambda, target, check, event, signal);
+      }),
+    );
+  }
+  return { passed, lastRequest };
 }

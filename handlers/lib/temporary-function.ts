@@ -9,6 +9,7 @@ import {
   waitUntilFunctionActiveV2,
 } from '@aws-sdk/client-lambda';
 import type { BuildPlan, PlannedFunction } from '../../core/release/build-plan.ts';
+import { ACTIVE_SECONDS } from '../../core/release/limits.ts';
 import type { ArtifactBucket } from './artifact-bucket.ts';
 import { checkTaken, type ValidatedArtifacts } from './validated.ts';
 
@@ -21,8 +22,6 @@ interface Clients {
 
 /** What of a temporary function does not follow from the release. */
 type Rest = Omit<CreateFunctionCommandInput, 'Code' | 'Runtime' | 'Architectures'> & { FunctionName: string };
-
-const MAX_WAIT_SECONDS = 120;
 
 /** ARNs of the function's own layers, as the release has published them. */
 export const layerArns = (
@@ -55,7 +54,7 @@ async function create(
     if (!(error instanceof ResourceConflictException)) throw error;
   }
   await waitUntilFunctionActiveV2(
-    { client: lambda, maxWaitTime: MAX_WAIT_SECONDS, minDelay: 1, maxDelay: 5 },
+    { client: lambda, maxWaitTime: ACTIVE_SECONDS, minDelay: 1, maxDelay: 5 },
     { FunctionName: rest.FunctionName },
   );
 }
@@ -85,13 +84,4 @@ export async function withTemporaryFunction<T>(
   } finally {
     await remove(clients, rest.FunctionName);
   }
-}
-
-/** All are waited for, so that none is left behind when one fails. @throws the first failure */
-export async function allSettled<T>(work: readonly Promise<T>[]): Promise<T[]> {
-  const results = await Promise.allSettled(work);
-  return results.map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
-  });
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { ListExecutionsCommand, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
-import { describeStack, ended, get, release, resourcesOf, sfn } from '../support/aws.ts';
+import type { Stored } from '../../core/release/stored.ts';
+import { describeStack, ended, get, readArtifact, release, resourcesOf, sfn } from '../support/aws.ts';
 import { BASE, projectZip } from '../support/project.ts';
 
 const STACK = 'others';
@@ -76,7 +77,8 @@ describe.each([
     ])
       expect(types, type).toContain(type);
     expect(types).not.toContain('AWS::SNS::Topic');
-    const { Flow: stateMachineArn = '' } = first.output['outputs'] as Record<string, string>;
+    const outputs = await readArtifact((first.output['outputs'] as Stored).key);
+    const { Flow: stateMachineArn = '' } = JSON.parse(outputs) as Record<string, string>;
     const { executionArn = '' } = await sfn.send(new StartExecutionCommand({ stateMachineArn, input: '{}' }));
     expect((await ended(executionArn)).output).toMatchObject({ statusCode: 200 });
     const next = await release(stack, await projectZip({ ...files, 'functions/hello/note.txt': 'changed' }));

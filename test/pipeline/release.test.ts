@@ -13,6 +13,7 @@ import { DEFAULT_PIPELINE, temporaryPrefix } from '../../core/release/pipeline-n
 import { temporaryName } from '../../core/release/probe.ts';
 import { stateRuns } from '../../core/release/progress.ts';
 import { functionsOf } from '../../core/release/stack-resources.ts';
+import type { Stored } from '../../core/release/stored.ts';
 import {
   describeStack,
   forgetBuilt,
@@ -61,7 +62,8 @@ describe('a release', () => {
     expect(record).toMatchObject({ outcome: 'RELEASED', execution: end.arn });
     const probes = [{ function: 'Hello', ms: expect.any(Number), memoryMb: expect.any(Number), ofMb: 128 }];
     expect(JSON.parse(record?.['probes'] ?? '')).toMatchObject(probes);
-    expect(end.output['probes']).toMatchObject(probes);
+    const [stored] = end.output['probes'] as Stored[];
+    expect(JSON.parse(await readArtifact(stored?.key ?? ''))).toMatchObject(probes);
     const taken = await readArtifact(record?.['snapshot'] ?? '');
     expect(createHash('sha256').update(taken).digest('hex')).toBe(record?.['snapshotSha256']);
     expect(JSON.parse(taken)).toMatchObject({ existed: false });

@@ -452,6 +452,20 @@ describe('the progress of an execution', () => {
   });
 });
 
+it('a Map that ended because of one of its iterations has failed, and so has that', () => {
+  const event = (type: string, name: string, at: number, data = '{}') => ({ type, name, at, data });
+  const runs = stateRuns([
+    event('MapStateEntered', 'ProbeImports', 1),
+    event('TaskStateEntered', 'ProbeBatch', 2, '0'),
+    event('TaskStateEntered', 'ProbeBatch', 2, '1'),
+    event('TaskStateExited', 'ProbeBatch', 3, '{"key":"a"}'),
+    event('MapStateExited', 'ProbeImports', 4),
+    event('ChoiceStateEntered', 'Rollback?', 4),
+  ]);
+  expect(runs.find(({ state }) => state === 'ProbeImports')).toMatchObject({ status: 'failed', endedAt: 4 });
+  expect(runs.filter(({ status }) => status === 'running')).toMatchObject([{ state: 'Rollback?' }]);
+});
+
 describe('the execution of the rollback machine that a release calls', () => {
   const machine = 'arn:aws:states:eu-west-1:1:stateMachine:Plimsoll-rollback';
   const release = 'arn:aws:states:eu-west-1:1:execution:Plimsoll-deploy:abc';
