@@ -1,7 +1,8 @@
 """On AWS the history of an execution holds every state that is entered and left, those inside Map and Parallel included; each
-attempt of a task with its parameters; and each iteration of a Map (docs.aws.amazon.com/step-functions:
-API_GetExecutionHistory, API_HistoryEvent). MiniStack records the states of the top level, and of a task only that it was
-scheduled and how it ended. What is missing counts against the 25,000 events that an execution may have.
+attempt of a task with its parameters; each iteration of a Map; and of each event the one before it, in its own branch
+(docs.aws.amazon.com/step-functions: API_GetExecutionHistory, API_HistoryEvent). MiniStack records the states of the top level,
+and of a task only that it was scheduled and how it ended. What is missing counts against the 25,000 events that an execution
+may have.
 """
 
 import contextvars
@@ -12,6 +13,8 @@ import threading
 _inside = contextvars.ContextVar("plimsoll_inside", default=None)
 # What the task that this thread is about to schedule is given.
 _arguments = contextvars.ContextVar("plimsoll_arguments", default=None)
+# The event before, in this branch; the first is ExecutionStarted.
+_previous = contextvars.ContextVar("plimsoll_previous", default=1)
 _lock = threading.Lock()
 
 
@@ -64,7 +67,9 @@ def install():
     def add_event_alone(execution, event_type, details=None):
         # Branches run side by side, and an event's id is its place in the list.
         with _lock:
-            return add_event(execution, event_type, details)
+            event = add_event(execution, event_type, {"previousEventId": _previous.get(), **(details or {})})
+        _previous.set(event["id"])
+        return event
 
     def run_inside(states, start_at, input_data, execution, context):
         token = _inside.set(execution)
