@@ -91,7 +91,7 @@ async function stopAfterObserve(stack: string, zip: Buffer, before: object): Pro
   const arn = await start({ source: await upload(`uploads/${stack}.zip`, zip), stackName: stack });
   // While the traffic is watched there is time to do what Observe does, and to look at it.
   await entered(arn, 'Bake');
-  const asked = { release: await outputOf(arn, 'Prerequisites'), execution: arn };
+  const asked = { release: await outputOf(arn, 'Prerequisites'), execution: arn, from: 0 };
   expect(await callHandler('Observe', asked)).toMatchObject({ failed: false });
   expect(await observersOf(stack)).not.toEqual(before);
   await sfn.send(new StopExecutionCommand({ executionArn: arn }));

@@ -36,7 +36,7 @@ export const dynamodb = new DynamoDBClient();
 export const lambda = new LambdaClient();
 
 /** Looks until there is an answer. */
-export async function until<T>(what: string, look: () => Promise<T | undefined>, ms = 120_000): Promise<T> {
+export async function until<T>(what: string, look: () => Promise<T | undefined>, ms = 300_000): Promise<T> {
   const end = Date.now() + ms;
   for (;;) {
     const answer = await look();
