@@ -1,13 +1,16 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { listTree } from '../../../core/build/tree.ts';
 import { unpack } from '../../../core/build/unpack.ts';
-import { writeZip } from '../../../core/build/zip.ts';
+import { AT_ONCE, compressed, writeZip } from '../../../core/build/zip.ts';
+import { centralDirectory, entryOf, localHeader } from '../../../core/build/zip-format.ts';
 import { UnsafeArchiveError } from '../../../core/errors.ts';
 import { type RawEntry, writeZipWith } from '../../support/hostile-zip.ts';
 
@@ -31,6 +34,58 @@ const unpackRaw = async (entries: readonly RawEntry[], limits = LIMITS) => {
   await writeFile(path, writeZipWith(entries));
   return unpack(path, join(folder, 'out'), 'raw.zip', limits);
 };
+
+describe('a zip of many files', () => {
+  it('is compressed a few files at a time: what is under way does not grow with their number', async () => {
+    let [started, most, taken] = [0, 0, 0];
+    const start = (_: string, path: string) => {
+      started += 1;
+      most = Math.max(most, started - taken);
+      const content = Buffer.from(path);
+      return { path, mode: 0o100644, content, deflated: Promise.resolve(content) };
+    };
+    const paths = Array.from({ length: 20_000 }, (_, index) => `f${index}`);
+    const names: string[] = [];
+    for await (const { entry } of compressed('', paths, start)) {
+      taken += 1;
+      names.push(entry.name.toString());
+    }
+    expect(names).toEqual(paths);
+    expect([started, most]).toEqual([20_000, AT_ONCE]);
+  });
+
+  it('counts more entries than two bytes can hold', async () => {
+    const count = 70_000;
+    const first = entryOf('f', 0o100644, Buffer.from('x'), deflateRawSync('x'));
+    const entries = Array.from({ length: count }, (_, index) => ({
+      ...first,
+      name: Buffer.from(`f${index}`),
+    }));
+    const path = join(folder, 'many.zip');
+    const start = Buffer.concat([localHeader(first), deflateRawSync('x')]);
+    await writeFile(path, Buffer.concat([start, centralDirectory(entries, start.length)]));
+    const program = `import json, sys, zipfile
+names = zipfile.ZipFile(sys.argv[1]).namelist(); print(json.dumps([len(names), names[-1]]))`;
+    const read = execFileSync('python3', ['-c', program, path], { encoding: 'utf8' });
+    expect(JSON.parse(read)).toEqual([count, 'f69999']);
+  });
+    const names: string[] = [];
+    zip.on('entry', ({ fileName }: yauzl.Entry) => names.push(fileName));
+    await new Promise((resolve, reject) => zip.on('end', resolve).on('error', reject));
+    expect([zip.entryCount, names.length, names.at(-1)]).toEqual([count, count, 'f69999']);
+  });
+
+  it('holds large and empty files and names beyond ASCII as they are, where another program reads it', async () => {
+    const files = { 'größe/ü.txt': 'x'.repeat(200_000), 'empty.py': '', 'small.txt': 'a' };
+    const root = join(folder, 'tree');
+    const target = join(folder, 'read.zip');
+    await writeZip(root, await write(root, files), target);
+    const program = `import json, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as z: print(json.dumps([z.testzip(), {i.filename: z.read(i).decode() for i in z.infolist()}]))`;
+    const read = execFileSync('python3', ['-c', program, target], { encoding: 'utf8' });
+    expect(JSON.parse(read)).toEqual([null, files]);
+  });
+});
 
 describe('a zip', () => {
   it('has the same bytes whenever and wherever it is written', async () => {
