@@ -69,11 +69,6 @@ names = zipfile.ZipFile(sys.argv[1]).namelist(); print(json.dumps([len(names), n
     const read = execFileSync('python3', ['-c', program, path], { encoding: 'utf8' });
     expect(JSON.parse(read)).toEqual([count, 'f69999']);
   });
-    const names: string[] = [];
-    zip.on('entry', ({ fileName }: yauzl.Entry) => names.push(fileName));
-    await new Promise((resolve, reject) => zip.on('end', resolve).on('error', reject));
-    expect([zip.entryCount, names.length, names.at(-1)]).toEqual([count, count, 'f69999']);
-  });
 
   it('holds large and empty files and names beyond ASCII as they are, where another program reads it', async () => {
     const files = { 'größe/ü.txt': 'x'.repeat(200_000), 'empty.py': '', 'small.txt': 'a' };
