@@ -1,6 +1,6 @@
 import {
   DeleteStackCommand,
-  DescribeStackEventsCommand,
+  paginateDescribeStackEvents,
   paginateDescribeStacks,
   waitUntilStackDeleteComplete,
 } from '@aws-sdk/client-cloudformation';
@@ -48,10 +48,10 @@ async function deleteStack({ cloudformation: client }: Clients, StackName: strin
     const wait = { client, maxWaitTime: STACK_SECONDS, minDelay: 1, maxDelay: 10 };
     await waitUntilStackDeleteComplete(wait, { StackName });
   } catch (error) {
-    const { StackEvents = [] } = await client.send(new DescribeStackEventsCommand({ StackName }));
-    const reasons = StackEvents.filter(({ ResourceStatus }) => ResourceStatus === 'DELETE_FAILED').map(
-      ({ LogicalResourceId, ResourceStatusReason }) => `${LogicalResourceId}: ${ResourceStatusReason}`,
-    );
+    const reasons: string[] = [];
+    for await (const { StackEvents = [] } of paginateDescribeStackEvents({ client }, { StackName }))
+      for (const { ResourceStatus, LogicalResourceId, ResourceStatusReason } of StackEvents)
+        if (ResourceStatus === 'DELETE_FAILED') reasons.push(`${LogicalResourceId}: ${ResourceStatusReason}`);
     throw reasons.length > 0 ? new Error(`${StackName}: ${reasons.slice(0, 3).join('; ')}`) : error;
   }
 }

@@ -7,8 +7,8 @@ import {
 import {
   DeleteBucketCommand,
   DeleteObjectsCommand,
-  ListBucketsCommand,
   ListObjectVersionsCommand,
+  paginateListBuckets,
 } from '@aws-sdk/client-s3';
 import type { Clients } from './clients.ts';
 import type { Kind } from './kind.ts';
@@ -34,8 +34,10 @@ async function empty({ s3 }: Clients, Bucket: string): Promise<void> {
 export const buckets = (clients: Clients): Kind => ({
   what: 'buckets',
   list: async (name) => {
-    const { Buckets = [] } = await clients.s3.send(new ListBucketsCommand({}));
-    return Buckets.flatMap(({ Name }) => (Name !== undefined && belongsTo(name, Name) ? [Name] : []));
+    const names: string[] = [];
+    for await (const { Buckets = [] } of paginateListBuckets({ client: clients.s3 }, {}))
+      names.push(...Buckets.flatMap(({ Name }) => Name ?? []));
+    return names.filter((bucket) => belongsTo(name, bucket));
   },
   remove: async (Bucket) => {
     await empty(clients, Bucket);

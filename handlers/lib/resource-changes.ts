@@ -1,7 +1,7 @@
 import {
   type CloudFormationClient,
-  DescribeChangeSetCommand,
   GetTemplateCommand,
+  paginateDescribeChangeSet,
   type ResourceChange as SdkChange,
 } from '@aws-sdk/client-cloudformation';
 import { objectOf } from '../../core/project/intrinsics.ts';
@@ -108,15 +108,13 @@ export async function changesIn(
 ): Promise<ResourceChange[]> {
   const own: ResourceChange[] = [];
   const below: ResourceChange[] = [];
-  for (let NextToken: string | undefined, first = true; first || NextToken !== undefined; first = false) {
-    const page = await cloudformation.send(new DescribeChangeSetCommand({ ...id, NextToken }));
+  for await (const page of paginateDescribeChangeSet({ client: cloudformation }, id)) {
     for (const { ResourceChange: change } of page.Changes ?? []) {
       if (!change) continue;
       own.push(changeOf(change, inside));
       const deeper = `${inside}${change.LogicalResourceId}.`;
       below.push(...(await changesBelow(cloudformation, change, deeper)));
     }
-    NextToken = page.NextToken;
   }
   return [...(await withoutNewIndexes(cloudformation, id, own, inside)), ...below];
 }
