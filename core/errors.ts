@@ -55,6 +55,8 @@ export class AlreadyStartedError extends failure('AlreadyStartedError', 2) {}
 export class StackLockedError extends failure('StackLockedError', 2) {}
 /** A CodeBuild build ended otherwise than SUCCEEDED and left no more precise reason. */
 export class BuildFailedError extends failure('BuildFailedError', 1) {}
+/** The account may run no builds in CodeBuild at all. */
+export class BuildQuotaError extends failure('BuildQuotaError', 2) {}
 /** CloudFormation refused the change set. */
 export class ChangeSetFailedError extends failure('ChangeSetFailedError', 1) {}
 /** The change set would delete or replace a resource that holds data. */

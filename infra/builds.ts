@@ -16,6 +16,7 @@ import { Construct } from 'constructs';
 import { parse } from 'yaml';
 import { BUILD_IMAGE } from '../core/project/build-image.ts';
 import type { Rights } from '../core/release/boundary.ts';
+import { BUILD_QUEUE_SECONDS, BUILD_SECONDS } from '../core/release/limits.ts';
 import { grant } from './handler-function.ts';
 import { buildspecFile, cliBundle, readText } from './paths.ts';
 import type { Storage } from './storage.ts';
@@ -44,6 +45,8 @@ export class Builds extends Construct {
     'ResolveProject' | 'OptimiseProject' | 'LayerProject' | 'FunctionsProject',
     Project
   >;
+  /** Of the projects. */
+  readonly logGroups: LogGroup[] = [];
 
   /** @param rights what Resolve allows templates to ask for */
   constructor(
@@ -56,13 +59,13 @@ export class Builds extends Construct {
     super(scope, id);
     const cli = new Asset(this, 'CommandLine', { path: cliBundle });
     this.projects = {
-      ResolveProject: this.project('Resolve', 'resolve', storage, cli, Duration.minutes(45), {
+      ResolveProject: this.project('Resolve', 'resolve', storage, cli, Duration.seconds(BUILD_SECONDS), {
         PERMISSIONS_BOUNDARY: boundary,
         ALLOWED_ROLES: roles.join(','),
       }),
-      OptimiseProject: this.project('Optimise', 'optimise', storage, cli, Duration.minutes(45)),
-      LayerProject: this.project('Layer', 'layer', storage, cli, Duration.minutes(45)),
-      FunctionsProject: this.project('Functions', 'functions', storage, cli, Duration.minutes(45)),
+      OptimiseProject: this.project('Optimise', 'optimise', storage, cli, Duration.seconds(BUILD_SECONDS)),
+      LayerProject: this.project('Layer', 'layer', storage, cli, Duration.seconds(BUILD_SECONDS)),
+      FunctionsProject: this.project('Functions', 'functions', storage, cli, Duration.seconds(BUILD_SECONDS)),
     };
   }
 
@@ -79,6 +82,7 @@ export class Builds extends Construct {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
     });
+    this.logGroups.push(logGroup);
     const role = new Role(scope, 'Role', {
       assumedBy: new ServicePrincipal('codebuild.amazonaws.com'),
       description: `What the build ${buildspec} may do`,
@@ -127,6 +131,7 @@ export class Builds extends Construct {
       // CDK would add wildcard actions of its own; the role has what it needs.
       role: role.withoutPolicyUpdates(),
       timeout,
+      queuedTimeout: Duration.seconds(BUILD_QUEUE_SECONDS),
       grantReportGroupPermissions: false,
     });
     NagSuppressions.addResourceSuppressions(project, [

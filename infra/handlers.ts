@@ -5,12 +5,14 @@ import { Construct } from 'constructs';
 import { LAMBDA_SECONDS } from '../core/release/limits.ts';
 import { temporaryPrefix } from '../core/release/pipeline-name.ts';
 import { ANY_ROLE, own } from './arns.ts';
+import type { Builds } from './builds.ts';
 import { grant, HandlerFunction, type HandlerFunctionProps, type Permission } from './handler-function.ts';
 import { describeExecutions } from './machine.ts';
 import type { Storage } from './storage.ts';
 
 export interface HandlersProps {
   storage: Storage;
+  builds: Builds;
   topic: Topic;
   /** Role that CloudFormation deploys the users' stacks with. */
   cloudFormationRole: Role;
@@ -35,7 +37,7 @@ const passRole = (role: Role, service: string): Permission => ({
 export class Handlers extends Construct {
   readonly byState: ReadonlyMap<string, HandlerFunction>;
 
-  constructor(scope: Construct, id: string, { storage, topic, cloudFormationRole }: HandlersProps) {
+  constructor(scope: Construct, id: string, { storage, builds, topic, cloudFormationRole }: HandlersProps) {
     super(scope, id);
     const { sources, artifacts, releases } = storage;
     const { stackName } = Stack.of(this);
@@ -121,6 +123,13 @@ export class Handlers extends Construct {
       wildcard: 'DescribeLogGroups takes no narrower resource.',
     };
 
+    const projects = Object.values(builds.projects);
+    const onBuilds = (...actions: string[]): Permission => ({
+      actions: actions.map((action) => `codebuild:${action}`),
+      resources: projects.map(({ projectArn }) => projectArn),
+    });
+    const buildProjects = { BUILD_PROJECTS: projects.map(({ projectName }) => projectName).join(',') };
+
     const definitions: Record<string, HandlerFunctionProps> = {
       Prerequisites: {
         file: 'prerequisites',
@@ -150,8 +159,21 @@ export class Handlers extends Construct {
       },
       ExplainBuildFailure: {
         file: 'explain-build-failure',
-        environment: bucket,
-        permissions: read('releases'),
+        environment: { ...bucket, ...buildProjects },
+        permissions: [
+          ...read('releases'),
+          onBuilds('BatchGetBuilds', 'ListBuildsForProject'),
+          {
+            actions: ['logs:GetLogEvents'],
+            resources: builds.logGroups.map(({ logGroupArn }) => logGroupArn),
+            wildcard: 'Each build has a log stream of its own.',
+          },
+        ],
+      },
+      StopBuilds: {
+        file: 'stop-builds',
+        environment: buildProjects,
+        permissions: [onBuilds('BatchGetBuilds', 'ListBuildsForProject', 'StopBuild')],
       },
       ValidateSizes: {
         file: 'validate-sizes',

@@ -54,7 +54,7 @@ export class PipelineStack extends Stack {
     const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [] };
     const { role } = new CloudFormationRole(this, 'CloudFormation', storage, boundary);
     const builds = new Builds(this, 'Builds', storage, rights, packages);
-    const handlers = new Handlers(this, 'Handlers', { storage, topic, cloudFormationRole: role });
+    const handlers = new Handlers(this, 'Handlers', { storage, builds, topic, cloudFormationRole: role });
     const back = new RollbackMachine(this, 'Back', { handlers, topic });
     const rollback = back.machine;
     const { machine } = new DeployMachine(this, 'Deploy', { storage, builds, handlers, topic, rollback });

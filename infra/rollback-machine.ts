@@ -14,6 +14,7 @@ export interface RollbackMachineProps {
 /** States of the rollback machine that are handlers. */
 const STATES = [
   'TakeLock',
+  'StopBuilds',
   'Restore',
   'SmokeTest',
   'SmokeTestEndpoints',

@@ -50,12 +50,15 @@ class StepFailed extends Error {
 
 const took = (run: StateRun) => dim(duration((run.endedAt ?? run.startedAt) - run.startedAt));
 
+/** CodeBuild's answer is AccountLimitExceededException. */
+const WAITS = 'waits for room in CodeBuild: the account has as many builds in the queue as it may have';
+
 type Settled = StateRun | 'skipped' | 'ended';
 
 /** The state's run once it is over; `skipped` once a later state has begun without it. */
 function settled(follower: Follower, state: string, item?: string): Settled | undefined {
   const run = follower.find(state, item);
-  if (run && run.status !== 'running') return run;
+  if (run && (run.status === 'done' || run.status === 'failed')) return run;
   if (follower.end) return 'ended';
   // A layer's own state is part of BuildLayers.
   const step = state === 'BuildLayer' ? 'BuildLayers' : state;
@@ -66,6 +69,8 @@ function settled(follower: Follower, state: string, item?: string): Settled | un
 
 interface Titled {
   title: string;
+  /** A line below the title. */
+  output: string;
   skip(message?: string): void;
 }
 
@@ -75,6 +80,12 @@ function finish(task: Titled, title: string, result: Settled): void {
   else task.title = `${title} ${took(result)}`;
 }
 
+/** As `settled`; says once that a build waits for others of the account. */
+function settledOrSays(follower: Follower, task: Titled, state: string, item?: string): Settled | undefined {
+  if (follower.find(state, item)?.status === 'waiting' && task.output !== WAITS) task.output = WAITS;
+  return settled(follower, state, item);
+}
+
 /** One line a layer, once the layers are known; those that are used again are done at once. */
 function layerTasks(follower: Follower, layers: readonly string[]): ListrTask[] {
   return layers.map((layer) => ({
@@ -82,7 +93,7 @@ function layerTasks(follower: Follower, layers: readonly string[]): ListrTask[] 
     task: async (_context, task) => {
       const result = await follower.when(() => {
         if (follower.find('Reuse', layer)) return 'reused' as const;
-        return settled(follower, 'BuildLayer', layer);
+        return settledOrSays(follower, task, 'BuildLayer', layer);
       });
       if (result === 'reused') task.title = `${layer} ${dim('in the artifact bucket')}`;
       else finish(task, layer, result);
@@ -111,7 +122,7 @@ export function releaseTasks(follower: Follower): ListrTask[] {
           rendererOptions: { collapseSubtasks: false },
         });
       }
-      finish(task, title, await follower.when(() => settled(follower, state)));
+      finish(task, title, await follower.when(() => settledOrSays(follower, task, state)));
       return undefined;
     },
   }));

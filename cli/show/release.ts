@@ -64,7 +64,8 @@ export function sizeTable(report: SizeReport, plan: BuildPlan, manifests: readon
 /** How long each state took, in order; states that only pass are left out. */
 export function timingTable(runs: readonly StateRun[]): string {
   const shown = runs.filter(
-    ({ state, endedAt }) => (endedAt !== undefined && titleOf(state) !== state) || state === 'BuildLayer',
+    ({ state, status, endedAt }) =>
+      status !== 'waiting' && ((endedAt !== undefined && titleOf(state) !== state) || state === 'BuildLayer'),
   );
   const rows = shown.map(({ state, item, startedAt, endedAt = startedAt }) => [
     state === 'BuildLayer' ? `  ${item}` : titleOf(state),

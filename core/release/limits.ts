@@ -7,6 +7,13 @@
 export const DEPLOY_SECONDS = 4 * 3600;
 export const ROLLBACK_SECONDS = 2 * 3600;
 
+/**
+ * How long a build may wait in CodeBuild's queue for others of the account, and how long it may then run, in seconds. Both
+ * fit into the time of a release.
+ */
+export const BUILD_QUEUE_SECONDS = 150 * 60;
+export const BUILD_SECONDS = 45 * 60;
+
 /** The longest that one call of a Lambda function may take, in seconds. */
 export const LAMBDA_SECONDS = 900;
 

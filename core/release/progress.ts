@@ -10,7 +10,8 @@ export interface HistoryEvent {
   data?: string | undefined;
 }
 
-export type StateStatus = 'running' | 'done' | 'failed';
+/** `explaining`: a build has failed, and a handler finds out why; `waiting`: it found no room, and is started again. */
+export type StateStatus = 'running' | 'done' | 'failed' | 'explaining' | 'waiting';
 
 export interface StateRun {
   state: string;
@@ -25,7 +26,13 @@ export interface StateRun {
 }
 
 /** Entered only because the state before failed. */
-const FAILURE_STATES = /^(Explain\w+|Rollback\?|NotifyFailure|RollbackFailed|NotifyUnobserved)$/;
+const FAILURE_STATES = /^(Explain\w+|WaitTo\w+|Rollback\?|NotifyFailure|RollbackFailed|NotifyUnobserved)$/;
+
+/** What a state says, by being entered, of the one whose error led there. */
+function meaningOf(state: string): StateStatus {
+  if (state.startsWith('Explain')) return 'explaining';
+  return state.startsWith('WaitTo') ? 'waiting' : 'failed';
+}
 
 function itemOf(data: string | undefined): string | undefined {
   if (data === undefined) return undefined;
@@ -46,7 +53,7 @@ export function stateRuns(events: readonly HistoryEvent[]): StateRun[] {
     if (name === undefined) continue;
     const item = itemOf(data);
     if (type.endsWith('StateEntered')) {
-      if (FAILURE_STATES.test(name)) failLast(runs, left, item, at);
+      if (FAILURE_STATES.test(name)) markLast(runs, left, meaningOf(name), item, at);
       runs.push({ state: name, ...(item === undefined ? {} : { item }), status: 'running', startedAt: at });
     } else if (type.endsWith('StateExited')) {
       const open = runs.findLast(
@@ -56,7 +63,7 @@ export function stateRuns(events: readonly HistoryEvent[]): StateRun[] {
           (run.item === item || run.item === undefined || item === undefined),
       );
       if (!open) continue;
-      const status = open.status === 'failed' ? 'failed' : 'done';
+      const status = open.status === 'running' ? 'done' : open.status;
       left = Object.assign(open, { status, endedAt: at, output: data });
     }
   }
@@ -64,19 +71,28 @@ export function stateRuns(events: readonly HistoryEvent[]): StateRun[] {
 }
 
 /**
- * The state whose error led here: the newest one, of the same item where it has one; and the one that was left last, which is
- * the Map around it where it runs in one.
+ * Marks the state whose error led here: the newest one, of the same item where it has one; and the one that was left last, which
+ * is the Map around it where it runs in one. An error that nothing could explain away is that of every state that still waits
+ * for an explanation.
  */
-function failLast(runs: StateRun[], left: StateRun | undefined, item: string | undefined, at: number): void {
+function markLast(
+  runs: StateRun[],
+  left: StateRun | undefined,
+  status: StateStatus,
+  item: string | undefined,
+  at: number,
+): void {
+  const explained = status === 'failed' ? runs.filter((run) => run.status === 'explaining') : [];
   const last = runs.findLast(
     (run) =>
       !FAILURE_STATES.test(run.state) && (item === undefined || run.item === undefined || run.item === item),
   );
-  const around = item === undefined && left && !FAILURE_STATES.test(left.state) ? left : undefined;
-  const inside = around ? runs.slice(runs.indexOf(around)).filter(({ status }) => status === 'running') : [];
-  for (const run of [last, around, ...inside]) {
+  const around =
+    status === 'failed' && item === undefined && left && !FAILURE_STATES.test(left.state) ? left : undefined;
+  const inside = around ? runs.slice(runs.indexOf(around)).filter((run) => run.status === 'running') : [];
+  for (const run of [...(explained.length > 0 ? explained : [last]), around, ...inside]) {
     if (!run) continue;
-    run.status = 'failed';
+    run.status = status;
     run.endedAt ??= at;
   }
 }

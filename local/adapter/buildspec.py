@@ -3,6 +3,7 @@ phase to the next (docs.aws.amazon.com/codebuild: build-spec-ref, view-build-det
 """
 
 import os
+import pathlib
 import shlex
 
 PHASES = ("install", "pre_build", "build", "post_build")
@@ -41,8 +42,14 @@ def script_of(commands, state, exported, variables):
         "}",
     ]
     for command in commands:
-        lines += [f"printf '%s\\n' {shlex.quote('[Container] Running command ' + command.strip())}", command, "code=$?; [ $code -eq 0 ] || plimsoll_end $code"]
+        lines += [f"printf '%s\\n' {shlex.quote('[Container] Running command ' + command.strip())}", command, f"code=$?; [ $code -eq 0 ] || {{ printf '%s' {shlex.quote(command.strip())} > {state}.failed; plimsoll_end $code; }}"]
     return "\n".join([*lines, "plimsoll_end 0", ""])
+
+
+def failed_command(work):
+    """The command that ended the phase that ran last."""
+    path = pathlib.Path(work, "state.sh.failed")
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def run_phases(spec, work, folder, run):

@@ -1,6 +1,6 @@
 """On AWS a build fetches its source from S3 and runs the phases of its buildspec with the project's environment, the
-overrides of StartBuild, and the service role's credentials; every line goes to the build's log stream; StopBuild and the
-time limit end it (docs.aws.amazon.com/codebuild: build-spec-ref, build-env-ref-env-vars, API_StartBuild).
+overrides of StartBuild, and the service role's credentials; every line goes to the build's log stream; a phase that fails
+says in its contexts which command did, and how; StopBuild and the time limit end it (docs.aws.amazon.com/codebuild: build-spec-ref, build-env-ref-env-vars, API_StartBuild).
 MiniStack needs Docker for that, ignores the overrides, and without Docker calls every build SUCCEEDED.
 
 Here builds run on the host. Only source from S3 and builds without CodeBuild's own artifacts are supported: a build
@@ -245,6 +245,10 @@ def run_script(build, script, folder, environment, log):
     with _lock:
         _processes.pop(build["id"], None)
         guard.tell(f"-{process.pid}")
+    if code != 0:
+        command = buildspec.failed_command(os.path.dirname(script))
+        message = f"Error while executing command: {command}. Reason: exit status {code}"
+        build["phases"][-1]["contexts"] = [{"statusCode": "COMMAND_EXECUTION_ERROR", "message": message}]
     return code == 0
 
 

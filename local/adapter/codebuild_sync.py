@@ -31,7 +31,7 @@ def start_build(resource, arguments):
 
     fault = due_in_build(arguments.get("ProjectName", ""), "codebuild:StartBuild")
     if fault:
-        raise stepfunctions._ExecutionError(f"CodeBuild.{fault['error']}", "injected")
+        raise stepfunctions._ExecutionError(f"CodeBuild.{fault['error']}", fault.get("message", "injected"))
     status, _headers, body = codebuild._start_build(stepfunctions._pascal_to_camel(arguments))
     answer = json.loads(body)
     if status >= 400:

@@ -2,7 +2,7 @@
 that end otherwise than by their commands.
 
 PLIMSOLL_FAULTS names a file that need not be there: a JSON list of {"principal": part of the caller's ARN, "action": "service:Action"
-or "*", "error": code, "status": HTTP status, "times": n}. The first n calls of each such caller and action are answered with
+or "*", "error": code, "status": HTTP status, "times": n, "message": what AWS says}. The first n calls of each such caller and action are answered with
 the error, before anything is done. Two more are asked for by name only, of a CodeBuild project: codebuild:StartBuild, as Step
 Functions starts it, and codebuild:Build, whose error is the status with which the build ends. What was answered so is added to
 the file's name with .log at its end, a line each.

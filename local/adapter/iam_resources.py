@@ -1,8 +1,10 @@
-"""On AWS a permission can name the one function, alarm, dashboard or log group that a request is about, wherever in the
-request its name stands (Service Authorization Reference, "Resource types" of AWS Lambda and Amazon CloudWatch).
+"""On AWS a permission can name the one function, alarm, dashboard, log group or build project that a request is about,
+wherever in the request its name stands (Service Authorization Reference, "Resource types" of AWS Lambda, Amazon CloudWatch
+and AWS CodeBuild, whose builds belong to their project).
 MiniStack looks for it in the path and in form fields only; where it finds none it checks against "*", which a role
 with least privilege does not have. And on AWS a request about one version of a function, as its Qualifier says, is about
-that version's ARN (Lambda developer guide, "Resources and conditions for Lambda actions"); MiniStack leaves it out.
+that version's ARN (Lambda developer guide, "Resources and conditions for Lambda actions"), one about a log stream is about
+the stream's; MiniStack leaves both out.
 """
 
 import json
@@ -35,6 +37,10 @@ def resource_of(service, members, region, account):
     if service == "logs" and "logGroupName" not in members:
         # DescribeLogGroups is checked against all log groups.
         return f"arn:aws:logs:{region}:{account}:log-group:*"
+    if service == "codebuild":
+        build = name_of(members.get("id") or members.get("ids"))
+        if build:
+            return f"arn:aws:codebuild:{region}:{account}:project/{build.split(':')[0]}"
     return None
 
 
@@ -48,7 +54,10 @@ def install():
         qualifier = name_of((query_params or {}).get("Qualifier"))
         if service == "lambda" and qualifier and found.split(":")[5:6] == ["function"] and len(found.split(":")) == 7:
             return f"{found}:{qualifier}"
-        if found != "*" or service not in ("lambda", "monitoring", "logs"):
+        stream = body_of(body).get("logStreamName") if service == "logs" else None
+        if stream and found.split(":")[5:6] == ["log-group"] and len(found.split(":")) == 7:
+            return f"{found}:log-stream:{stream}"
+        if found != "*" or service not in ("lambda", "monitoring", "logs", "codebuild"):
             return found
         return resource_of(service, body_of(body), region, account_id) or found
 

@@ -7,7 +7,7 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { BUILD_IMAGE } from '../../core/project/build-image.ts';
-import { DEPLOY_SECONDS, ROLLBACK_SECONDS } from '../../core/release/limits.ts';
+import { BUILD_QUEUE_SECONDS, DEPLOY_SECONDS, ROLLBACK_SECONDS } from '../../core/release/limits.ts';
 import { arnPatterns } from '../../infra/aws/facts.ts';
 import { cliBundle, handlerFiles } from '../../infra/paths.ts';
 import { PipelineStack } from '../../infra/pipeline-stack.ts';
@@ -98,6 +98,19 @@ describe('the pipeline stack', () => {
       );
       expect(commands).toEqual([expect.stringMatching(/^node plimsoll\.mjs step \w+$/)]);
     }
+  });
+
+  it('lets builds wait in the queue of the account', () => {
+    for (const { Properties } of Object.values(template.findResources('AWS::CodeBuild::Project')))
+      expect(Properties.QueuedTimeoutInMinutes).toBe(BUILD_QUEUE_SECONDS / 60);
+  });
+
+  it('lets builds be stopped by StopBuilds alone, and by the state machine that starts them', () => {
+    const stopping = statements.filter(({ Action }) => list(Action).includes('codebuild:StopBuild'));
+    expect(stopping.map(({ policy }) => policy.replace(/[0-9A-F]{8}$/, '')).sort()).toEqual([
+      'DeployRoleDefaultPolicy',
+      'HandlersStopBuildsRoleDefaultPolicy',
+    ]);
   });
 
   it('brings the uv of its builds, the one that the checkout itself runs', () => {

@@ -171,21 +171,35 @@ describe('a build', () => {
       );
       expect(answered).toHaveLength(1);
       expect(result.error, result.message).toBe('BuildFailedError');
-      expect(result.message).toContain(`ended ${status}; its log says why`);
+      expect(result.message).toMatch(new RegExp(`^build \\S+ ended ${status}\\b.*The whole log: `, 's'));
       expect(await stateOf(STACK)).toEqual(before);
     },
   );
 
+  const full = (project: string, limit: number, times: number): Fault => ({
+    ...build(project, 'StartBuild', 'AccountLimitExceededException', times),
+    message: `Cannot have more than ${limit} builds in queue for the account (Service: AWSCodeBuild; Status Code: 400; Error Code: AccountLimitExceededException)`,
+  });
+
   it('that CodeBuild does not take yet is started again', async () => {
-    const faults = [
-      build('Resolve', 'StartBuild', 'ThrottlingException', 1),
-      build('Resolve', 'StartBuild', 'AccountLimitExceededException', 1),
-    ];
+    const faults = [build('Resolve', 'StartBuild', 'ThrottlingException', 1), full('Resolve', 1, 1)];
     const { result, answered } = await withFaults(faults, async () =>
       release(STACK, await project(8, '1.16.0', { 'functions/hello/note.txt': 'again' })),
     );
     expect(result.status, result.message).toBe('SUCCEEDED');
     expect(answered).toHaveLength(2);
+    expect(await statesOf(result.arn)).toContain('WaitToResolve');
+  });
+
+  it('that the account may never run ends the release at once, and names the quota', async () => {
+    const before = await stateOf(STACK);
+    const { result, answered } = await withFaults([full('Resolve', 0, 1000)], async () =>
+      release(STACK, await project(10, '1.16.0')),
+    );
+    expect(result.error, result.message).toBe('BuildQuotaError');
+    expect(result.message).toContain('L-2DC20C30');
+    expect(answered).toHaveLength(1);
+    expect(await stateOf(STACK)).toEqual(before);
   });
 });
 

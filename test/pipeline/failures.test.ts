@@ -178,6 +178,20 @@ const ROWS: Row[] = [
     says: ['template.yaml', 'python3.99', 'Hello', 'Set Runtime to one of python3.14'],
   },
   {
+    what: 'code that kills the build itself',
+    changes: changed(
+      'functions/hello/app.py',
+      'import six',
+      'import os\nos.kill(os.getppid(), 9)\nimport six',
+    ),
+    error: 'BuildFailedError',
+    says: [
+      'ended FAILED in phase BUILD: COMMAND_EXECUTION_ERROR: Error while executing command: node plimsoll.mjs step ',
+      'exit status 137',
+      'The whole log: ',
+    ],
+  },
+  {
     what: 'a function whose module is missing',
     changes: changed('functions/hello/app.py', 'import six', 'import six\nimport requests'),
     error: 'ImportCheckError',

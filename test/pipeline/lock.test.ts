@@ -1,3 +1,10 @@
+import {
+  BatchGetBuildsCommand,
+  CodeBuildClient,
+  ListProjectsCommand,
+  StartBuildCommand,
+  StopBuildCommand,
+} from '@aws-sdk/client-codebuild';
 import { DescribeExecutionCommand, ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import { describe, expect, it } from 'vitest';
 import {
@@ -25,6 +32,24 @@ import { changed, projectZip } from '../support/project.ts';
 
 const stop = (arn: string) => sfn.send(new StopExecutionCommand({ executionArn: arn }));
 const outcomes = async (stack: string) => (await records(stack)).map(({ outcome }) => outcome);
+const codebuild = new CodeBuildClient();
+
+/** A build that is started for a release and goes on. @returns its id */
+async function leaveBuild(id: string, stackName: string): Promise<string> {
+  const { projects = [] } = await codebuild.send(new ListProjectsCommand({}));
+  const { build } = await codebuild.send(
+    new StartBuildCommand({
+      projectName: projects.find((name) => name.includes('BuildsLayer')),
+      buildspecOverride: 'version: 0.2\nphases: { build: { commands: [sleep 600] } }',
+      environmentVariablesOverride: [{ name: 'RELEASE', value: JSON.stringify({ id, stackName }) }],
+    }),
+  );
+  return build?.id ?? '';
+}
+
+const statusOfBuild = async (id: string) =>
+  (await codebuild.send(new BatchGetBuildsCommand({ ids: [id] }))).builds?.[0]?.buildStatus;
+
 /** Starts a release of the base project, changed or not, without waiting for it. */
 async function begin(stackName: string, zip: Buffer, more: object = {}): Promise<string> {
   return start({ source: await upload(`uploads/${stackName}.zip`, zip), stackName, ...more });
@@ -110,9 +135,17 @@ describe('a release that a human stops', () => {
   it('before it has changed anything leaves nothing, and the next one begins', async () => {
     const arn = await begin('stopped', await projectZip());
     await entered(arn, 'Resolve');
+    const [mine, other] = await Promise.all([
+      leaveBuild(await lockedRelease('stopped'), 'stopped'),
+      leaveBuild('20260101t000000000z-00000000', 'stopped'),
+    ]);
     await stop(arn);
     await unlocked('stopped');
     expect(await stateOf('stopped')).toEqual({ exists: false });
+    // A build of the release that Step Functions knows nothing of is stopped, one of another release is not.
+    expect(await statusOfBuild(mine)).toBe('STOPPED');
+    expect(await statusOfBuild(other)).toBe('IN_PROGRESS');
+    await codebuild.send(new StopBuildCommand({ id: other }));
     expect(await outcomes('stopped')).toEqual(['ROLLED_BACK']);
     const next = await release('stopped', await projectZip());
     expect(next.status, next.message).toBe('SUCCEEDED');

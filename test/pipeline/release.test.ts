@@ -157,7 +157,9 @@ describe('a release starts one build', () => {
     };
   };
   const ONE = { inSequence: 1, states: ['Resolve'] };
-  const zip = (note: string, more = {}) => projectZip({ 'functions/hello/note.txt': note, ...more });
+  // No other test's layer has these bytes.
+  const own = { 'layers/utils/of_one_build.py': '' };
+  const zip = (note: string, more = {}) => projectZip({ 'functions/hello/note.txt': note, ...own, ...more });
   const built = async () => (await resourcesOf(SIDE)).filter(({ type }) => type.endsWith('LayerVersion'));
 
   it('the first, one with nothing to build, and one with a changed function, which builds no layer anew', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import validate from 'asl-validator';
 import { describe, expect, it } from 'vitest';
 import * as errors from '../../core/errors.ts';
+import { BUILD_QUEUE_SECONDS, BUILD_SECONDS, DEPLOY_SECONDS } from '../../core/release/limits.ts';
 import { handlerFiles } from '../../infra/paths.ts';
 import { ROOT } from '../../local/paths.ts';
 
@@ -137,6 +138,18 @@ describe.each(files)('%s', (file) => {
       .filter((name) => name.endsWith('Error'));
     expect([...new Set(retried)]).toEqual(['StackBusyError']);
   });
+});
+
+it('builds have the time to wait in the queue and to run, within that of the release', () => {
+  const deploy = JSON.parse(readFileSync(join(folder, 'deploy.asl.json'), 'utf8')) as Machine;
+  const builds = machines(deploy).flatMap(({ States }) =>
+    Object.values(States).filter(({ Resource }) => Resource?.endsWith(':codebuild:startBuild.sync')),
+  );
+  expect(builds.length).toBeGreaterThan(0);
+  for (const { TimeoutSeconds = 0 } of builds) {
+    expect(TimeoutSeconds).toBeGreaterThan(BUILD_QUEUE_SECONDS + BUILD_SECONDS);
+    expect(TimeoutSeconds).toBeLessThan(DEPLOY_SECONDS);
+  }
 });
 
 it('every handler is called by some state machine', () => {

@@ -11,6 +11,8 @@ export interface Fault {
   /** HTTP status. */
   status: number;
   times: number;
+  /** What AWS says, where it matters: of codebuild:StartBuild. */
+  message?: string;
 }
 
 export const THROTTLE = { error: 'ThrottlingException', status: 429 };

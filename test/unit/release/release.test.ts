@@ -9,7 +9,7 @@ import { errorLines, isReport, requestIdIn } from '../../../core/release/log-err
 import { alarmNames, alarmsOf, dashboardBody } from '../../../core/release/observability.ts';
 import { temporaryPrefix } from '../../../core/release/pipeline-name.ts';
 import { temporaryName } from '../../../core/release/probe.ts';
-import { stateRuns } from '../../../core/release/progress.ts';
+import { type HistoryEvent, stateRuns } from '../../../core/release/progress.ts';
 import { failureMessage } from '../../../core/release/record.ts';
 import { releaseId, stackNameOfKey, startSchema } from '../../../core/release/release.ts';
 import { restoreStep, type Snapshot } from '../../../core/release/snapshot.ts';
@@ -430,12 +430,30 @@ describe('the progress of an execution', () => {
       { type: 'TaskFailed', at: 4 },
       exited('BuildLayer', 4, '{"name":"a"}'),
       entered('ExplainLayer', 5, '{"name":"a"}'),
+      entered('Rollback?', 6, '{}', 'Choice'),
     ]);
     expect(runs.slice(0, 2)).toMatchObject([
       { item: 'a', status: 'failed', endedAt: 4 },
       { item: 'b', status: 'done', startedAt: 2, endedAt: 3 },
     ]);
   });
+  it('does not call a build failed that waits for room in CodeBuild', () => {
+    const waiting = [
+      entered('Resolve', 1),
+      exited('Resolve', 2),
+      entered('ExplainResolve', 2),
+      exited('ExplainResolve', 3, '{"waitSeconds":15}'),
+    ];
+    const last = (events: HistoryEvent[]) =>
+      stateRuns(events).findLast(({ state }) => state === 'Resolve')?.status;
+    expect(last(waiting)).toBe('explaining');
+    const entersWait = [...waiting, entered('WaitToResolve', 3, '{"waitSeconds":15}', 'Wait')];
+    expect(last(entersWait)).toBe('waiting');
+    const again = [...entersWait, exited('WaitToResolve', 18, '{}', 'Wait'), entered('Resolve', 18)];
+    expect(last(again)).toBe('running');
+    expect(last([...again, entered('ExplainResolve', 19), entered('Rollback?', 20)])).toBe('failed');
+  });
+
   it('tells what failed from what follows', () => {
     const runs = stateRuns([
       entered('SmokeTest', 1),
