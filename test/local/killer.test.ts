@@ -114,9 +114,14 @@ function end({ victim, signal, isTwice }: Round, running: RunningCommand, mark: 
     if (isTwice && signal === 'SIGINT') running.child.kill(signal);
     return;
   }
-  for (const { pid, command: line } of marked(mark))
-    if (line.includes(COMMAND_LINES[victim]) && !line.includes('bin/plimsoll.mjs'))
+  for (const { pid, command: line } of marked(mark)) {
+    if (!line.includes(COMMAND_LINES[victim]) || line.includes('bin/plimsoll.mjs')) continue;
+    try {
       process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself meanwhile.
+    }
+  }
 }
 
 describe(`${ROUNDS} commands that are ended at random moments, seed ${SEED}`, () => {
