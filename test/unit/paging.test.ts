@@ -9,6 +9,8 @@ const ONE_PAGE: Readonly<Record<string, string>> = {
   'handlers/clean-up.ts Query': 'it looks through the newest 100 records, as many as it asks for',
   'handlers/lib/alarms.ts DescribeAlarms':
     'it asks for at most 100 alarms by name, which is what a page holds',
+  'handlers/lib/builds.ts ListBuildsForProject':
+    'it looks for builds of a release that has just run among the newest 100',
   'handlers/lib/change-set.ts DescribeChangeSet': 'it reads the status alone, which each page tells',
   'handlers/lib/log-groups.ts DescribeLogGroups':
     'of those with a prefix, the one that is the prefix comes first',
