@@ -6,6 +6,8 @@ import { ROOT } from '../../local/paths.ts';
 
 /** Calls that have pages, and that one page is enough for, with the reason. */
 const ONE_PAGE: Readonly<Record<string, string>> = {
+  'handlers/explain-build-failure.ts GetLogEvents':
+    'it asks for the last lines of the log, and the newest page holds them',
   'handlers/clean-up.ts Query': 'it looks through the newest 100 records, as many as it asks for',
   'handlers/lib/alarms.ts DescribeAlarms':
     'it asks for at most 100 alarms by name, which is what a page holds',
