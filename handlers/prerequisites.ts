@@ -47,13 +47,17 @@ interface Clients {
   bucket: ArtifactBucket;
 }
 
+/**
+ * The version of the upload that is released.
+ * @throws PrerequisiteError where it cannot be read; AlreadyStartedError where only the newest is asked for, and it is another one
+ */
 async function versionOf(
   s3: S3Client,
-  { bucket, key, versionId }: Start['source'],
+  { source: { bucket, key, versionId }, onlyNewest }: Start,
 ): Promise<string | undefined> {
   const where = `s3://${bucket}/${key}${versionId ? ` (version ${versionId})` : ''}`;
   const head = await s3
-    .send(new HeadObjectCommand({ Bucket: bucket, Key: key, VersionId: versionId }))
+    .send(new HeadObjectCommand({ Bucket: bucket, Key: key, VersionId: onlyNewest ? undefined : versionId }))
     .catch((error: unknown) => {
       throw new PrerequisiteError(
         `${where}: cannot be read (${messageOf(error)}); upload the project's zip to the source bucket`,
@@ -64,6 +68,11 @@ async function versionOf(
       `${where}: ${head.ContentLength} bytes, at most ${PROJECT_LIMITS.bytes}; leave data and virtual environments out`,
     );
   }
+  // EventBridge delivers an event up to 24 hours late, and in no order (its user guide, "How EventBridge retries delivering events").
+  if (onlyNewest && versionId !== undefined && head.VersionId !== versionId)
+    throw new AlreadyStartedError(
+      `${where}: a newer version has been uploaded, which its own event releases`,
+    );
   return versionId ?? head.VersionId;
 }
 
@@ -157,7 +166,7 @@ export async function prerequisites(
 ): Promise<Release> {
   const stackName = stackNameOf(start);
   refuseOwnName(stackName, clients.pipeline);
-  const versionId = await versionOf(clients.s3, start.source);
+  const versionId = await versionOf(clients.s3, start);
   const { bucket, key } = start.source;
   const release: Release = {
     id: releaseId(execution.startedAt, execution.name),

@@ -102,6 +102,7 @@ export class DeployMachine extends Construct {
           key: EventField.fromPath('$.detail.object.key'),
           versionId: EventField.fromPath('$.detail.object.version-id'),
         },
+        onlyNewest: true,
       }),
     });
   }

@@ -27,6 +27,8 @@ export const startSchema = z.strictObject({
   parameters: z.record(z.string().regex(/^[A-Za-z0-9]{1,255}$/), z.string().max(4096)).default({}),
   /** Whether a failure restores the snapshot. @default true */
   rollback: z.boolean().default(true),
+  /** Releases the newest version of the object alone: an event of an older one has come late. @default false */
+  onlyNewest: z.boolean().default(false),
   /** One run a key. @default the object's version */
   idempotencyKey: z.string().min(1).max(200).optional(),
   /**

@@ -1,10 +1,17 @@
-import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
+import {
+  InvokeCommand,
+  type LambdaClient,
+  ResourceConflictException,
+  ResourceNotReadyException,
+} from '@aws-sdk/client-lambda';
 import { SmokeTestFailedError } from '../../core/errors.ts';
 import type { PlannedFunction } from '../../core/release/build-plan.ts';
 import { mismatch } from '../../core/release/expect.ts';
 import { SMOKE_SECONDS } from '../../core/release/limits.ts';
 import { errorLines, requestIdIn } from '../../core/release/log-errors.ts';
 import type { Passed } from '../../core/release/smoke-report.ts';
+import type { Patience } from './poll.ts';
+import { untilReady } from './until-ready.ts';
 
 type SmokeEvent = PlannedFunction['smoke'][number];
 
@@ -36,6 +43,14 @@ export function parsed(text: string): unknown {
 }
 
 /**
+ * A function that nobody has called for weeks is Inactive: the first call fails with ResourceNotReadyException, which the
+ * SDK sends again, and makes it Pending; until it is Active, calls fail with ResourceConflictException (Lambda developer
+ * guide, "Lambda function states"; API reference, Invoke).
+ */
+const isWakingUp = (error: unknown): boolean =>
+  error instanceof ResourceNotReadyException || error instanceof ResourceConflictException;
+
+/**
  * Calls a function with a smoke event. @param signal ends the wait for its answer @returns the id of the request, where the log names it
  * @throws SmokeTestFailedError where it fails, answers otherwise than expected, or logs an error
  */
@@ -45,9 +60,10 @@ async function callWithEvent(
   check: string,
   { event, expect }: SmokeEvent,
   signal: AbortSignal,
+  patience: Patience | undefined,
 ): Promise<string | undefined> {
-  const answer = await lambda
-    .send(
+  const invoke = () =>
+    lambda.send(
       new InvokeCommand({
         FunctionName: name,
         Qualifier: qualifier,
@@ -55,11 +71,11 @@ async function callWithEvent(
         LogType: 'Tail',
       }),
       { abortSignal: signal },
-    )
-    .catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-      return fail(check, `the smoke events of this function take longer than ${SMOKE_SECONDS} s together`);
-    });
+    );
+  const answer = await untilReady(invoke, isWakingUp, patience).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+    return fail(check, `the smoke events of this function take longer than ${SMOKE_SECONDS} s together`);
+  });
   const text = answer.Payload?.transformToString() ?? '';
   if (answer.FunctionError) fail(check, `the function failed: ${text.slice(0, 1000)}`);
   const problem = expect === undefined ? undefined : mismatch(parsed(text), expect);
@@ -79,6 +95,7 @@ export async function callWithEvents(
   target: Target,
   { logicalId, smoke }: Pick<PlannedFunction, 'logicalId' | 'smoke'>,
   where = '',
+  patience?: Patience,
 ): Promise<{ passed: Passed[]; lastRequest: string | undefined }> {
   const signal = AbortSignal.timeout(SMOKE_SECONDS * 1000);
   const passed: Passed[] = [];
@@ -87,7 +104,7 @@ export async function callWithEvents(
     const check = `smoke event ${event.name} of ${logicalId}${where}`;
     passed.push(
       await timed(check, async () => {
-        lastRequest = await callWithEvent(lambda, target, check, event, signal);
+        lastRequest = await callWithEvent(lambda, target, check, event, signal, patience);
       }),
     );
   }

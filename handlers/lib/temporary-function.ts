@@ -3,6 +3,7 @@ import {
   CreateFunctionCommand,
   type CreateFunctionCommandInput,
   DeleteFunctionCommand,
+  InvalidParameterValueException,
   type LambdaClient,
   ResourceConflictException,
   type Runtime,
@@ -11,6 +12,8 @@ import {
 import type { BuildPlan, PlannedFunction } from '../../core/release/build-plan.ts';
 import { ACTIVE_SECONDS } from '../../core/release/limits.ts';
 import type { ArtifactBucket } from './artifact-bucket.ts';
+import type { Patience } from './poll.ts';
+import { untilReady } from './until-ready.ts';
 import { checkTaken, type ValidatedArtifacts } from './validated.ts';
 
 interface Clients {
@@ -33,21 +36,25 @@ export const layerArns = (
     (name) => published[plan.layers.find((layer) => layer.name === name)?.logicalId ?? ''] ?? [],
   );
 
+/** IAM has not told Lambda of a new role yet; it does within seconds (IAM user guide, "Changes that I make are not always immediately visible"). */
+const isNewRole = (error: unknown): boolean =>
+  error instanceof InvalidParameterValueException && /cannot be assumed by Lambda/.test(error.message);
+
 async function create(
   { lambda, bucket, validated }: Clients,
   fn: PlannedFunction,
   rest: Rest,
+  patience: Patience | undefined,
 ): Promise<void> {
   const zip = validated.find('function', fn);
+  const command = new CreateFunctionCommand({
+    ...rest,
+    Runtime: fn.runtime as Runtime,
+    Architectures: [fn.architecture],
+    Code: { S3Bucket: bucket.name, S3Key: zip.key, S3ObjectVersion: zip.versionId },
+  });
   try {
-    const { CodeSha256 } = await lambda.send(
-      new CreateFunctionCommand({
-        ...rest,
-        Runtime: fn.runtime as Runtime,
-        Architectures: [fn.architecture],
-        Code: { S3Bucket: bucket.name, S3Key: zip.key, S3ObjectVersion: zip.versionId },
-      }),
-    );
+    const { CodeSha256 } = await untilReady(() => lambda.send(command), isNewRole, patience);
     checkTaken(`function ${fn.name}`, zip, CodeSha256);
   } catch (error) {
     // A retried state finds its own.
@@ -77,9 +84,10 @@ export async function withTemporaryFunction<T>(
   fn: PlannedFunction,
   rest: Rest,
   use: (name: string) => Promise<T>,
+  patience?: Patience,
 ): Promise<T> {
   try {
-    await create(clients, fn, rest);
+    await create(clients, fn, rest, patience);
     return await use(rest.FunctionName);
   } finally {
     await remove(clients, rest.FunctionName);

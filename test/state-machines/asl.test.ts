@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import validate from 'asl-validator';
 import { describe, expect, it } from 'vitest';
@@ -6,6 +7,8 @@ import * as errors from '../../core/errors.ts';
 import { BUILD_QUEUE_SECONDS, BUILD_SECONDS, DEPLOY_SECONDS } from '../../core/release/limits.ts';
 import { handlerFiles } from '../../infra/paths.ts';
 import { ROOT } from '../../local/paths.ts';
+
+const require = createRequire(import.meta.url);
 
 interface Rule {
   ErrorEquals: string[];
@@ -72,6 +75,44 @@ function reachable({ StartAt, States }: Machine): Set<string> {
   return seen;
 }
 
+/** Classes of the SDK whose server is at fault, and that another attempt does not help: the function itself cannot run. */
+const BROKEN_FUNCTION = /^(EC2|ENI|KMS|Invalid|SubnetIP|ResourceNotReady)/;
+
+/** Names of the errors that pass by themselves: of each client that handlers use, and those that any service may answer with. */
+function transientErrors(): Set<string> {
+  const sources = readdirSync(join(ROOT, 'handlers'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readFileSync(join(ROOT, 'handlers', name), 'utf8'));
+  const clients = new Set(
+    sources.flatMap((text) =>
+      [...text.matchAll(/from '(@aws-sdk\/client-[\w-]+)'/g)].map(([, name = '']) => name),
+    ),
+  );
+  const found = new Set([
+    'Throttling',
+    'SlowDown',
+    'InternalError',
+    'InternalFailure',
+    'ServiceUnavailable',
+    'TimeoutError',
+  ]);
+  for (const client of clients)
+    for (const Named of Object.values(require(client) as Record<string, unknown>)) {
+      if (typeof Named !== 'function' || !(Named.prototype instanceof Error)) continue;
+      const error = new (Named as new (of: object) => Error & { $fault?: string })({
+        message: '',
+        $metadata: {},
+      });
+      const throttles =
+        /^(Throttling|TooManyRequests|ProvisionedThroughputExceeded)Exception$|^RequestLimitExceeded$/;
+      const passes = error.$fault === 'server' || throttles.test(error.name);
+      if (passes && !BROKEN_FUNCTION.test(error.name)) found.add(error.name);
+    }
+  return found;
+}
+
+const transient = transientErrors();
+
 describe.each(files)('%s', (file) => {
   const machine = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Machine & { QueryLanguage: string };
   const all = machines(machine);
@@ -119,7 +160,7 @@ describe.each(files)('%s', (file) => {
     const named = states.flatMap(([, { Retry = [], Catch = [] }]) =>
       [...Retry, ...Catch].flatMap(({ ErrorEquals }) => ErrorEquals),
     );
-    const ours = named.filter((name) => name.endsWith('Error'));
+    const ours = named.filter((name) => name.endsWith('Error') && !transient.has(name));
     expect(ours.length).toBeGreaterThan(0);
     for (const name of ours) expect(errors).toHaveProperty(name);
   });
@@ -132,10 +173,24 @@ describe.each(files)('%s', (file) => {
     for (const name of called) expect(known).toContain(name);
   });
 
+  it('calls a handler again after every error of AWS that passes by itself', () => {
+    expect([...transient]).toEqual(
+      expect.arrayContaining(['ServiceException', 'InternalServerError', 'ThrottlingException']),
+    );
+    for (const [name, { Resource, Retry = [] }] of tasks) {
+      if (!Resource?.endsWith(':lambda:invoke')) continue;
+      const retried = Retry.flatMap(({ ErrorEquals }) => ErrorEquals);
+      expect(
+        [...transient].filter((error) => !retried.includes(error)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
   it('never retries an error of ours but the one that says to wait', () => {
     const retried = states
       .flatMap(([, { Retry = [] }]) => Retry.flatMap(({ ErrorEquals }) => ErrorEquals))
-      .filter((name) => name.endsWith('Error'));
+      .filter((name) => name.endsWith('Error') && !transient.has(name));
     expect([...new Set(retried)]).toEqual(['StackBusyError']);
   });
 });
