@@ -53,8 +53,10 @@ interface Clients {
  */
 async function versionOf(
   s3: S3Client,
-  { source: { bucket, key, versionId }, onlyNewest }: Start,
+  { source: { bucket, key, versionId: given }, onlyNewest }: Start,
 ): Promise<string | undefined> {
+  // EventBridge puts an empty text in the place of what an event does not have.
+  const versionId = given || undefined;
   const where = `s3://${bucket}/${key}${versionId ? ` (version ${versionId})` : ''}`;
   const head = await s3
     .send(new HeadObjectCommand({ Bucket: bucket, Key: key, VersionId: onlyNewest ? undefined : versionId }))

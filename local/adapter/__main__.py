@@ -33,6 +33,7 @@ HOLES = (
     "nested_change_sets",
     "nested_stack_events",
     "role_boundaries",
+    "s3_event_versions",
     "s3_version_ranges",
     "secure_transport",
     "succeed_output",

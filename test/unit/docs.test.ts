@@ -31,12 +31,16 @@ describe('docs/faults.md', () => {
 });
 
 describe('links in the documents', () => {
-  it.each(['README.md', 'docs/acceptance.md', 'docs/builds.md', 'docs/faults.md', 'docs/security.md'])(
-    'of %s lead to files of this project',
-    (document) => {
-      const folder = document.includes('/') ? 'docs' : '';
-      for (const [, target = ''] of read(document).matchAll(/\]\((?!https?:)([^)#]+)\)/g))
-        expect(existsSync(join(ROOT, folder, target)), target).toBe(true);
-    },
-  );
+  it.each([
+    'README.md',
+    'docs/acceptance.md',
+    'docs/aws-contract.md',
+    'docs/builds.md',
+    'docs/faults.md',
+    'docs/security.md',
+  ])('of %s lead to files of this project', (document) => {
+    const folder = document.includes('/') ? 'docs' : '';
+    for (const [, target = ''] of read(document).matchAll(/\]\((?!https?:)([^)#]+)\)/g))
+      expect(existsSync(join(ROOT, folder, target)), target).toBe(true);
+  });
 });

@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../../local/paths.ts';
+import { sdkCalls } from '../support/aws-calls.ts';
 
 /** Calls that have pages, and that one page is enough for, with the reason. */
 const ONE_PAGE: Readonly<Record<string, string>> = {
@@ -35,21 +36,10 @@ const paged = new Set(
   ),
 );
 
-function sources(folder: string): string[] {
-  const entries = readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true });
-  return entries
-    .filter(({ name }) => name.endsWith('.ts'))
-    .map(({ parentPath, name }) => join(parentPath, name));
-}
-
 /** `FILE CALL` of each call that is sent by itself though it has pages. */
-const single = ['handlers', 'cli', 'local', 'core']
-  .flatMap(sources)
-  .flatMap((file) =>
-    [...readFileSync(file, 'utf8').matchAll(/\bnew ([A-Z]\w+)Command\(/g)].flatMap(([, call = '']) =>
-      paged.has(call) ? [`${relative(ROOT, file)} ${call}`] : [],
-    ),
-  );
+const single = sdkCalls(['handlers', 'cli', 'local', 'core'])
+  .filter(({ kind, call }) => kind === 'single' && paged.has(call))
+  .map(({ file, call }) => `${file}.ts ${call}`);
 
 describe('a call of AWS that answers page by page', () => {
   it('is known as one', () => {
