@@ -362,6 +362,7 @@ describe('the input of an execution', () => {
       source: { bucket: 'buc', key: 'k' },
       parameters: {},
       rollback: true,
+      onlyNewest: false,
       allowDataLoss: [],
       whenLocked: 'refuse',
       unlock: false,
