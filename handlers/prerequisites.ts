@@ -127,7 +127,7 @@ async function takeLock(mine: Lock, { whenLocked, unlock }: Start, { lock, bucke
   // It has been freed meanwhile: whoever is first now has it.
   if (!held) throw new StackBusyError(`stack ${mine.release.stackName} was being released until now`);
   if (held.claim === mine.claim && held.stuck === undefined) throw alreadyStarted(mine.claim);
-  const status = await lock.statusOf(held.owner);
+  const { status } = await lock.stateOf(held.owner);
   const hasSnapshot = (await bucket.head(keys.snapshot(held.release))) !== undefined;
   const decision = decideLock(held, status, hasSnapshot);
   const mayTake = decision === 'take-over' || (decision === 'stuck' && unlock);
@@ -186,7 +186,8 @@ export async function prerequisites(
   await takeLock({ owner: execution.id, release: locked, claim: claimed }, start, clients);
   try {
     // Stopped before it had the lock: nobody else would give it up.
-    if (!isAlive(await clients.lock.statusOf(execution.id)))
+    const { status } = await clients.lock.stateOf(execution.id);
+    if (!isAlive(status))
       throw new StackLockedError(`execution ${execution.id} was stopped before its release began`);
     await refuseUnready(clients.cloudformation, release);
     await claim(clients, claimed, execution.id);

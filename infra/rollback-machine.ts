@@ -42,15 +42,19 @@ export class RollbackMachine extends Construct {
     }).machine;
   }
 
-  /** Brings back what an execution has left that was stopped or ran out of time: no Catch runs then. */
+  /**
+   * Rolls back what an execution has left that ended where no Catch runs: stopped, out of time, or failed by an error that
+   * States.ALL does not catch (States.Runtime, States.DataLimitExceeded, a history of 25,000 events; Step Functions developer
+   * guide, "Handling errors"). One that failed and has rolled back by itself has given its lock up: TakeLock finds nothing.
+   */
   watch(deploy: StateMachine): void {
     new StartRule(this, 'Stopped', {
       machine: this.machine,
-      description: 'Brings back what a stopped release has changed',
+      description: 'Rolls back what a release has changed that was stopped or failed without a rollback',
       eventPattern: {
         source: ['aws.states'],
         detailType: ['Step Functions Execution Status Change'],
-        detail: { stateMachineArn: [deploy.stateMachineArn], status: ['ABORTED', 'TIMED_OUT'] },
+        detail: { stateMachineArn: [deploy.stateMachineArn], status: ['ABORTED', 'TIMED_OUT', 'FAILED'] },
       },
       input: RuleTargetInput.fromObject({ executionArn: EventField.fromPath('$.detail.executionArn') }),
     });

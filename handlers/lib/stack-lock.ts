@@ -94,12 +94,12 @@ export class StackLock {
     await conditionally(this.dynamodb.send(command));
   }
 
-  /** State of an execution, or undefined where Step Functions does not know it (any more). */
-  async statusOf(executionArn: string): Promise<string | undefined> {
+  /** How an execution fares, and its error where it failed; nothing where Step Functions does not know it (any more). */
+  async stateOf(executionArn: string): Promise<{ status?: string | undefined; error?: string | undefined }> {
     try {
-      return (await this.sfn.send(new DescribeExecutionCommand({ executionArn }))).status;
+      return await this.sfn.send(new DescribeExecutionCommand({ executionArn }));
     } catch (error) {
-      if (error instanceof ExecutionDoesNotExist) return undefined;
+      if (error instanceof ExecutionDoesNotExist) return {};
       throw error;
     }
   }

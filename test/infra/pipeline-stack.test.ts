@@ -289,12 +289,12 @@ describe('the pipeline stack', () => {
     });
   });
 
-  it('brings back what an execution leaves that is stopped or runs out of time', () => {
+  it('rolls back what an execution leaves that ends where no Catch runs', () => {
     template.hasResourceProperties('AWS::Events::Rule', {
       EventPattern: {
         source: ['aws.states'],
         'detail-type': ['Step Functions Execution Status Change'],
-        detail: { status: ['ABORTED', 'TIMED_OUT'], stateMachineArn: [Match.anyValue()] },
+        detail: { status: ['ABORTED', 'TIMED_OUT', 'FAILED'], stateMachineArn: [Match.anyValue()] },
       },
     });
     template.resourceCountIs('AWS::StepFunctions::StateMachine', 2);
