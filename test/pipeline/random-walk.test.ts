@@ -31,7 +31,7 @@ import { aliased, BASE, type Files, projectZip } from '../support/project.ts';
  * PLIMSOLL_WALK_SEED=n repeats a walk; PLIMSOLL_WALK_STEPS=n makes it longer.
  */
 const SEED = Number(process.env['PLIMSOLL_WALK_SEED'] ?? Date.now() % 1_000_000);
-const STEPS = Number(process.env['PLIMSOLL_WALK_STEPS'] ?? 208);
+const STEPS = Number(process.env['PLIMSOLL_WALK_STEPS'] ?? 40);
 const STACKS = [
   { name: 'walk-alias-1', alias: true },
   { name: 'walk-alias-2', alias: true },
