@@ -119,9 +119,14 @@ export class Handlers extends Construct {
     });
     const describeLogGroups: Permission = {
       actions: ['logs:DescribeLogGroups'],
-      resources: [own('logs', 'log-group:*')],
-      wildcard: 'DescribeLogGroups takes no narrower resource.',
+      resources: ['*'],
+      wildcard: 'DescribeLogGroups takes no resource.',
     };
+    const onFunctionLogs = (...actions: string[]): Permission => ({
+      actions: actions.map((action) => `logs:${action}`),
+      resources: [own('logs', 'log-group:/aws/lambda/*')],
+      wildcard: ANY_STACK,
+    });
 
     const projects = Object.values(builds.projects);
     const onBuilds = (...actions: string[]): Permission => ({
@@ -316,15 +321,7 @@ export class Handlers extends Construct {
         file: 'check-logs',
         environment: bucket,
         timeout: Duration.seconds(LAMBDA_SECONDS),
-        permissions: [
-          ...read('releases'),
-          write,
-          {
-            actions: ['logs:FilterLogEvents'],
-            resources: [own('logs', 'log-group:/aws/lambda/*')],
-            wildcard: ANY_STACK,
-          },
-        ],
+        permissions: [...read('releases'), write, onFunctionLogs('FilterLogEvents')],
       },
       ShiftTraffic: {
         file: 'shift-traffic',
@@ -360,11 +357,8 @@ export class Handlers extends Construct {
           onFunctions('GetFunctionConfiguration'),
           onAlarms('PutMetricAlarm'),
           onDashboards('PutDashboard'),
-          {
-            actions: ['logs:CreateLogGroup', 'logs:DescribeLogGroups', 'logs:PutRetentionPolicy'],
-            resources: [own('logs', 'log-group:*')],
-            wildcard: 'DescribeLogGroups takes no narrower resource.',
-          },
+          describeLogGroups,
+          onFunctionLogs('CreateLogGroup', 'PutRetentionPolicy'),
         ],
       },
       RecordRelease: {
@@ -395,11 +389,8 @@ export class Handlers extends Construct {
           ...deploy,
           onAlarms('DescribeAlarms', 'DeleteAlarms'),
           onDashboards('DeleteDashboards'),
-          {
-            actions: ['logs:DescribeLogGroups', 'logs:DeleteRetentionPolicy'],
-            resources: [own('logs', 'log-group:*')],
-            wildcard: 'DescribeLogGroups takes no narrower resource.',
-          },
+          describeLogGroups,
+          onFunctionLogs('DeleteRetentionPolicy'),
         ],
       },
     };

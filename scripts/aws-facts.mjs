@@ -167,6 +167,12 @@ const services = SERVICES.map((service) => {
     privilege,
     Object.keys(resource_types).filter((kind) => resources[kind]),
   ]);
+  // Keys of the service's own, on the action or on a kind of resource that it takes. Global keys any action may have.
+  const keys = Object.values(privileges).flatMap(({ privilege, resource_types }) => {
+    const own = Object.values(resource_types).flatMap(({ condition_keys = [] }) => condition_keys);
+    const named = [...new Set(own)].filter((key) => !/^aws:|^kms:RecipientAttestation/.test(key)).sort();
+    return named.length > 0 ? [[privilege, named]] : [];
+  });
   const arns = Object.entries(resources).map(([kind, { arn }]) => [kind, patternOf(arn)]);
   return [
     service,
@@ -174,6 +180,7 @@ const services = SERVICES.map((service) => {
       arns: Object.fromEntries(arns),
       conditions: Object.keys(conditions),
       actions: Object.fromEntries(actions),
+      keys: Object.fromEntries(keys),
     },
   ];
 });

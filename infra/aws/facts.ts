@@ -10,9 +10,14 @@ interface Service {
   conditions: string[];
   /** Kinds of resources that an action takes; none where it takes no resource. */
   actions: Record<string, string[]>;
+  /** Condition keys of the service's own that an action has; those of any service are left out. */
+  keys: Record<string, string[]>;
 }
 
-export const SERVICES: Readonly<Record<string, Service>> = iam.services;
+export const SERVICES: Readonly<Record<string, Service>> = iam.services as Record<string, unknown> as Record<
+  string,
+  Service
+>;
 
 /** Actions that CloudFormation calls for a resource of a type: to create, read, update, delete and tag it. */
 export const TYPE_ACTIONS: Readonly<Record<string, string[]>> = types.types;
