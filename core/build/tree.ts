@@ -11,17 +11,15 @@ export interface TreeFile {
 }
 
 /**
- * All files below a folder, sorted by path. Links are left out: an artifact holds plain files only, and a link in a
- * project could point anywhere. Synchronous: thousands of small questions to the disk cost more as promises.
- * @param skip names of files and folders that are passed over wherever they stand
+ * All files below a folder that was built, sorted by path. Links are left out: an artifact holds plain files only (those of
+ * a project: listSources). Synchronous: thousands of small questions to the disk cost more as promises.
  * @throws ProjectError for a name that is not UTF-8: Node cannot open it, and a zip cannot hold it
  */
-export function listTree(root: string, skip: (name: string) => boolean = () => false): TreeFile[] {
+export function listTree(root: string): TreeFile[] {
   const result: TreeFile[] = [];
   const visit = (folder: string): void => {
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      if (skip(entry.name)) continue;
       if (entry.name.includes(REPLACED))
         throw new ProjectError(`${join(root, path)}: the name is not UTF-8. Rename the file.`);
       if (entry.isDirectory()) visit(path);

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isLeftover } from '../build/tree.ts';
 import { ProjectError, TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { whyTooLong } from '../release/limits.ts';
 import { CONFIG_FILE, describeIssues, type ProjectConfig, readConfig, stepsOf } from './config.ts';
@@ -8,6 +9,7 @@ import { ifThere, parseJson, REPLACED, readProjectFile, refuseLinkOutside } from
 import { withFiles } from './inline.ts';
 import { allNested, type NestedTemplate, readNested } from './nested.ts';
 import { pathInProject } from './path.ts';
+import { listSources, rejectLink } from './sources.ts';
 import {
   type Architecture,
   type ProjectTemplate,
@@ -76,6 +78,7 @@ async function placeOf(
     throw new ProjectError(
       `${where}: there is no ${isArchive ? 'file' : 'folder'} ${path}; create it or correct the template`,
     );
+  if (foreign === undefined) listSources(root, place, isLeftover, rejectLink);
   return place;
 }
 

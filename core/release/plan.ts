@@ -5,13 +5,14 @@ import { allocate } from '../build/allocate.ts';
 import { readRequirements } from '../build/requirements.ts';
 import { closure, type Distribution, resolveSets, type Target } from '../build/resolve.ts';
 import { findServices, RULE_FILES, type ServicesInUse } from '../build/rules.ts';
-import { isLeftover, listTree } from '../build/tree.ts';
+import { isLeftover } from '../build/tree.ts';
 import { type Decisions, type Mode, NO_DECISIONS, type ProjectDecisions } from '../optimise/decisions.ts';
 import { SAFETY_SET } from '../optimise/keep.ts';
 import { stepsOf } from '../project/config.ts';
 import type { ForeignBuild, SamResource } from '../project/foreign.ts';
 import { ownValue } from '../project/intrinsics.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
+import { listSources, rejectLink } from '../project/sources.ts';
 import { sha256 } from '../sha256.ts';
 import { budgetsOf } from '../size/budget.ts';
 import {
@@ -41,9 +42,9 @@ async function sourcesOf(
   folder: string,
   skip: readonly string[],
   rename: (path: string) => string,
+  onLink?: typeof rejectLink,
 ): Promise<SourceFile[]> {
-  const files = listTree(join(root, folder), isLeftover);
-  return files
+  return listSources(root, folder, isLeftover, onLink)
     .filter(({ path }) => !skip.some((name) => path === name || path.startsWith(`${name}/`)))
     .map(({ path }) => ({ from: posix.join(folder, path), to: rename(path) }));
 }
@@ -132,7 +133,13 @@ async function planLayers(
     }
     const lower = result.filter(({ name }) => requires.includes(name));
     const all = [...new Set(lower.flatMap((one) => [one.name, ...one.requires]))];
-    const sources = await sourcesOf(root, layer.contentUri, ['requirements.txt'], layerPath(layer));
+    const sources = await sourcesOf(
+      root,
+      layer.contentUri,
+      ['requirements.txt'],
+      layerPath(layer),
+      rejectLink,
+    );
     const own = distributions.filter(({ name }) => carries.includes(name)).map(withoutVia);
     const key = await digest(root, sources, [
       target,
@@ -176,7 +183,7 @@ async function planFunction(
   const distributions = resolved
     .filter(({ name }) => !held.some((other) => other.name === name))
     .map(withoutVia);
-  const sources = await sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => path);
+  const sources = await sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => path, rejectLink);
   const services = await servicesInUse(project, sources);
   return {
     logicalId: fn.logicalId,

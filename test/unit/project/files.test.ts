@@ -4,10 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { build } from '../../../cli/commands/build.ts';
+import { packProject } from '../../../cli/pack.ts';
 import { readRequirements } from '../../../core/build/requirements.ts';
 import { listTree } from '../../../core/build/tree.ts';
+import { unpack } from '../../../core/build/unpack.ts';
 import { PlimsollError } from '../../../core/errors.ts';
 import { loadProject } from '../../../core/project/project.ts';
+import { planProject } from '../../../core/release/plan.ts';
+import { PROJECT_LIMITS } from '../../../core/size/limits.ts';
 import { sizeReport } from '../../../core/size/report.ts';
 import { BASE, changed, type Files, writeProject } from '../../support/project.ts';
 
@@ -112,6 +116,74 @@ describe('what lies outside the project is rejected by name', () => {
     symlinkSync('../code', join(root, 'functions', 'hello'));
     symlinkSync(root, join(outside, 'project'));
     expect((await loadProject(join(outside, 'project'))).functions).toHaveLength(1);
+  });
+});
+
+describe('links among the sources of a project', () => {
+  const HANDLER = 'functions/hello/app.py';
+
+  it('are followed alike by a build and by an upload, as long as they stay in the project', async () => {
+    const root = await project({ 'common/shared.py': 'X = 1\n', 'common/deep/more.py': 'Y = 2\n' });
+    symlinkSync('../../common/shared.py', join(root, 'functions/hello/shared.py'));
+    symlinkSync(join(root, 'common'), join(root, 'functions/hello/common'));
+    renameSync(join(root, HANDLER), join(root, 'app.py'));
+    symlinkSync('../../app.py', join(root, HANDLER));
+    const found = await loadProject(root);
+    const [fn] = (await planProject(found)).functions;
+    expect(fn?.sources.map(({ to }) => to)).toEqual([
+      'app.py',
+      'common/deep/more.py',
+      'common/shared.py',
+      'shared.py',
+    ]);
+    const uploaded = join(outside, 'uploaded');
+    const { path } = await packProject(root, outside);
+    await unpack(path, uploaded, 'project.zip', PROJECT_LIMITS);
+    const [there] = (await planProject(await loadProject(uploaded))).functions;
+    expect(there?.key).toBe(fn?.key);
+  });
+
+  it.each<[string, (link: string, root: string) => void, RegExp]>([
+    [
+      'to a file outside',
+      (link) => symlinkSync('/etc/hostname', link),
+      /leads out of the project .*, to \/etc\/hostname/,
+    ],
+    ['to a folder outside', (link) => symlinkSync('/etc', link), /leads out of the project .*, to \/etc\. /],
+    ['to nothing', (link) => symlinkSync('gone.py', link), /is a symbolic link to nothing/],
+    ['to itself', (link) => symlinkSync('link', link), /is a symbolic link to itself/],
+    [
+      'to a folder that holds it',
+      (link) => symlinkSync('..', link),
+      /is a symbolic link to .*, which holds the link/,
+    ],
+    [
+      'to a folder that links back',
+      (link, root) => {
+        mkdirSync(join(root, 'other'));
+        symlinkSync('../functions/hello', join(root, 'other', 'back'));
+        symlinkSync('../../other', link);
+      },
+      /hello\/link\/back is a symbolic link to .*, which holds the link/,
+    ],
+  ])('%s are rejected by name before anything is built or uploaded', async (_, make, expected) => {
+    const root = await project();
+    make(join(root, 'functions/hello/link'), root);
+    const message = await rejected(root);
+    expect(message).toMatch(expected);
+    expect(message).toMatch(/^functions\/hello\/link/);
+  });
+
+  it('are no obstacle where no artifact takes from them', async () => {
+    const root = await project();
+    symlinkSync('/etc', join(root, 'etc'));
+    symlinkSync('gone', join(root, 'gone.txt'));
+    symlinkSync('.', join(root, 'round'));
+    await loadProject(root);
+    const { path } = await packProject(root, outside);
+    const names = await unpack(path, join(outside, 'uploaded'), 'project.zip', PROJECT_LIMITS);
+    expect(names.filter((name) => /^(etc|gone|round)/.test(name))).toEqual([]);
+    expect(names).toContain(HANDLER);
   });
 });
 
