@@ -3,9 +3,9 @@
 // however it ends: when the command line is gone, its group is killed here; when this process is gone, the command line
 // notices (cli/main.ts) and kills the group itself.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { constants } from 'node:os';
-import { delimiter } from 'node:path';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exitCodeOfError, explain } from '../core/system-errors.mjs';
 
@@ -19,10 +19,48 @@ if (!existsSync(bundle)) {
   console.error('plimsoll: the command line is not built yet\n  Run: node scripts/setup.mjs');
   process.exit(2);
 }
+
+const remove = (folder) => {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  } catch {
+    // Another user's, or somebody writes there still: the next command removes it.
+  }
+};
+
+const isRunning = (pid) => {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code !== 'ESRCH';
+  }
+};
+
+/**
+ * A folder for all temporary files of this command, named after this process. Those of commands that were killed are
+ * removed. Undefined where none can be made: the command line says why.
+ */
+function temporaryFolder() {
+  try {
+    for (const name of readdirSync(tmpdir())) {
+      const [, pid] = /^plimsoll-(\d+)-/.exec(name) ?? [];
+      if (pid !== undefined && !isRunning(Number(pid))) remove(join(tmpdir(), name));
+    }
+    return mkdtempSync(join(tmpdir(), `plimsoll-${process.pid}-`));
+  } catch {
+    return undefined;
+  }
+}
+
+const temporary = temporaryFolder();
 // The pinned uv of the checkout comes first, so that a build does not depend on the machine's own.
 const tools = fileURLToPath(new URL('../.plimsoll/tools/bin', import.meta.url));
 const child = spawn(process.execPath, [fileURLToPath(bundle), ...process.argv.slice(2)], {
-  env: { ...process.env, PATH: `${tools}${delimiter}${process.env.PATH}` },
+  env: {
+    ...process.env,
+    ...(temporary && { TMPDIR: temporary }),
+    PATH: `${tools}${delimiter}${process.env.PATH}`,
+  },
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   detached: true,
 });
@@ -50,6 +88,7 @@ child.on('error', (error) => {
 });
 child.on('exit', (code, signal) => {
   killGroup();
+  if (temporary) remove(temporary);
   if (signal && process.stderr.isTTY) process.stderr.write('\u001b[?25h');
   // As a shell says of a program that a signal has ended.
   process.exit(code ?? 128 + (constants.signals[signal] ?? 0));

@@ -2,12 +2,14 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../../local/paths.ts';
+import { until } from '../support/aws.ts';
 import { type Ended, plimsollIn } from '../support/command.ts';
 import { plimsollOnMount, whyNoMounts } from '../support/mount.ts';
 import { BASE, writeProject } from '../support/project.ts';
+import { marked, startCommand } from '../support/running-command.ts';
 
 const PROGRAM = join(ROOT, 'bin', 'plimsoll.mjs');
 const NO_SPACE =
@@ -218,4 +220,28 @@ it('a folder where a file of the build is to stand is named', async () => {
     text: expect.stringContaining('a folder stands where'),
   });
   rmSync(path, { recursive: true });
+});
+
+describe('temporary files', () => {
+  it('of a command that was killed are removed by the next one; those of one that runs are not', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'plimsoll-temporary-'));
+    const env = { TMPDIR: folder };
+    const args = ['build', '--clean', '--project', project];
+    const [killed, alive] = [startCommand(args, 'killed-one', env), startCommand(['doctor'], '', env)];
+    await until(
+      'its folder',
+      async () => readdirSync(folder).some((name) => name.includes(`-${killed.child.pid}-`)) || undefined,
+    );
+    killed.child.kill('SIGKILL');
+    await killed.exited;
+    await until('the end of it', async () => marked('killed-one').length === 0 || undefined);
+    const names = readdirSync(folder);
+    expect(names).toContainEqual(expect.stringContaining(`plimsoll-${killed.child.pid}-`));
+    await alive.exited;
+    const other = join(folder, `plimsoll-${process.pid}-other`);
+    mkdirSync(other);
+    await startCommand(['--version'], '', env).exited;
+    expect(readdirSync(folder)).toEqual([basename(other)]);
+    await rm(folder, { recursive: true });
+  });
 });

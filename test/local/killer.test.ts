@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +64,8 @@ let project: string;
 /** Where nothing is ever interrupted. */
 let reference: string;
 let state: string;
+/** Of all commands that are started here. */
+let temporary: string;
 let version = 0;
 const usualMs = { build: 0, deploy: 0 };
 
@@ -83,9 +85,13 @@ function nextVersion(folders: readonly string[]): void {
 }
 
 const command = (what: string, mark?: string, ...more: string[]) =>
-  what === 'build'
-    ? startCommand(['build', '--project', project, ...more], mark)
-    : startCommand([what, '--local', '--state', state, '--project', project, '--stack-name', 'hunted'], mark);
+  startCommand(
+    what === 'build'
+      ? ['build', '--project', project, ...more]
+      : [what, '--local', '--state', state, '--project', project, '--stack-name', 'hunted'],
+    mark,
+    { TMPDIR: temporary },
+  );
 
 async function untilDone(running: RunningCommand): Promise<void> {
   expect(await running.exited, running.output()).toBe(0);
@@ -94,7 +100,10 @@ async function untilDone(running: RunningCommand): Promise<void> {
 
 beforeAll(async () => {
   [project, reference] = [await writeProject(BASE), await writeProject(BASE)];
-  state = join(mkdtempSync(join(tmpdir(), 'plimsoll-killer-')), 'aws');
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-killer-'));
+  state = join(folder, 'aws');
+  temporary = join(folder, 'tmp');
+  mkdirSync(temporary);
   nextVersion([project]);
   for (const what of ['build', 'deploy'] as const) {
     const begin = performance.now();
@@ -154,6 +163,8 @@ describe(`${ROUNDS} commands that are ended at random moments, seed ${SEED}`, ()
       nextVersion([project]);
     }
     await untilDone(command(what));
+    // What the killed one has left is removed by the next one.
+    expect(readdirSync(temporary)).toEqual([]);
     if (what === 'build') await isAsIfNothingHadHappened();
   });
 });

@@ -20,11 +20,16 @@ export interface RunningCommand {
 /**
  * Starts `plimsoll` as a shell does.
  * @param mark stands in the environment of all processes that come of it; see {@link marked}
+ * @param env more of its environment
  */
-export function startCommand(args: readonly string[], mark = ''): RunningCommand {
+export function startCommand(
+  args: readonly string[],
+  mark = '',
+  env: NodeJS.ProcessEnv = {},
+): RunningCommand {
   const child = spawn(process.execPath, [join(ROOT, 'bin', 'plimsoll.mjs'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, AWS_ENDPOINT_URL: undefined, UV_TEST_MARK: mark },
+    env: { ...process.env, AWS_ENDPOINT_URL: undefined, UV_TEST_MARK: mark, ...env },
   });
   let text = '';
   for (const stream of [child.stdout, child.stderr])
