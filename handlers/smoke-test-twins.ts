@@ -12,16 +12,17 @@ import type { Passed } from '../core/release/smoke-report.ts';
 import { snapshotSchema } from '../core/release/snapshot.ts';
 import { aliasesIn, functionsOf } from '../core/release/stack-resources.ts';
 import { type Stored, storedSchema } from '../core/release/stored.ts';
-import { twinEnvironment, whyNoTwin } from '../core/release/twin.ts';
+import { liveFunction, twinEnvironment, whyNoTwin } from '../core/release/twin.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { placeIn } from './lib/nested-templates.ts';
 import { PATIENT } from './lib/patience.ts';
+import type { Patience } from './lib/poll.ts';
 import { sideBySide } from './lib/side-by-side.ts';
 import { callWithEvents } from './lib/smoke-event.ts';
 import { allStackResources } from './lib/stack.ts';
 import { templateBefore } from './lib/template-before.ts';
-import { layerArns, withTemporaryFunction } from './lib/temporary-function.ts';
+import { isNoRoleYet, layerArns, withTemporaryFunction } from './lib/temporary-function.ts';
 import { ValidatedArtifacts } from './lib/validated.ts';
 
 const inputSchema = z.object({
@@ -40,6 +41,8 @@ interface Clients {
   bucket: ArtifactBucket;
   /** Name of the pipeline's stack. */
   pipeline: string;
+  /** With a role that Lambda cannot assume yet. */
+  patience?: Patience;
 }
 
 /** What lies in the artifact bucket afterwards. */
@@ -49,8 +52,16 @@ interface Report {
   skipped: { function: string; why: string }[];
 }
 
+/** So that the lines of a few hundred functions fit into what a state may hand on. */
+const MAX_LINE = 250;
+
 const templateSchema = z.record(z.string(), z.unknown());
 type Template = z.output<typeof templateSchema>;
+
+/** Where the report lies; and, for people, a line for each function that has no twin, and why. */
+interface Output extends Stored {
+  unproven: string[];
+}
 
 /** What all functions of a batch are proven against. */
 interface Ground {
@@ -61,7 +72,11 @@ interface Ground {
   before: Template;
 }
 
-/** Proves one function by its twin, or says why that would prove nothing. */
+/**
+ * Proves one function by its twin, or says why that would prove nothing. A twin has what decides how a call is answered: code,
+ * layers, handler, role, variables, memory, time and disk. It has no dead-letter queue, no tracing, no tags, no reserved
+ * concurrency and no SnapStart, which acts on published versions; and nothing triggers it.
+ */
 async function prove(
   fn: PlannedFunction,
   functionName: string,
@@ -71,10 +86,7 @@ async function prove(
 ): Promise<Passed[] | string> {
   const { lambda, bucket } = clients;
   const live = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: functionName }));
-  const like = {
-    environment: live.Environment?.Variables ?? {},
-    inVpc: (live.VpcConfig?.SubnetIds?.length ?? 0) > 0,
-  };
+  const like = liveFunction(live);
   const now = await placeIn(bucket, ground.now, fn.logicalId);
   const before = await placeIn(bucket, ground.before, fn.logicalId);
   const why = whyNoTwin(fn, now, before, like);
@@ -88,25 +100,34 @@ async function prove(
     Timeout: live.Timeout,
     MemorySize: live.MemorySize,
     EphemeralStorage: live.EphemeralStorage,
-    KMSKeyArn: live.KMSKeyArn,
     Environment: { Variables: twinEnvironment(fn, like) },
   };
   const { validated } = ground;
-  return withTemporaryFunction({ ...clients, validated }, fn, configuration, async (name) => {
+  const call = async (name: string) => {
     const { passed } = await callWithEvents(lambda, { name }, fn, ', on a temporary twin');
     return passed;
-  });
+  };
+  return withTemporaryFunction({ ...clients, validated }, fn, configuration, call, clients.patience).catch(
+    (error: unknown) => {
+      // The live function has it: so its trust policy names that function, in aws:SourceArn for one.
+      if (isNoRoleYet(error)) return 'its role lets no other function assume it';
+      throw error;
+    },
+  );
 }
 
 /**
  * Runs the smoke events of a batch of functions without an alias on temporary twins, before the functions change: afterwards it would
  * be too late. What is behind an alias is proven by number instead, and on a first deployment nothing is live yet.
- * @returns where the report lies @throws SmokeTestFailedError naming the check, what came back and what was expected
+ * @throws SmokeTestFailedError naming the check, what came back and what was expected
  */
-export async function smokeTestTwins(input: Input, clients: Clients): Promise<Stored> {
+export async function smokeTestTwins(input: Input, clients: Clients): Promise<Output> {
   const { release, batch } = input;
   const { bucket } = clients;
-  const report = (content: Report) => bucket.store(keys.report(release, 'twins', batch), content);
+  const report = async (content: Report): Promise<Output> => ({
+    ...(await bucket.store(keys.report(release, 'twins', batch), content)),
+    unproven: content.skipped.map((one) => `${one.function}: ${one.why}`.slice(0, MAX_LINE)),
+  });
   const snapshot = await bucket.load(input.snapshot, snapshotSchema);
   if (!snapshot.existed) return report({ passed: [], skipped: [] });
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);

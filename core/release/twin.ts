@@ -20,6 +20,9 @@ const REACH = [
   'VpcConfig',
 ];
 
+/** Where a template says, for SAM and for CloudFormation, with which key the code is encrypted; Lambda does not show it with the rest. */
+const SOURCE_KEYS = [['SourceKMSKeyArn'], ['Code', 'SourceKMSKeyArn']];
+
 const json = (value: unknown) => JSON.stringify(value) ?? '';
 
 /** A property of a function as its template writes it: what Globals say, and what it says itself. */
@@ -30,10 +33,54 @@ function written(template: Template, id: string, ...path: string[]): string {
   return json([at(globals), at(own)]);
 }
 
+/** As `written` gives it for a property that neither has. */
+const NOT_WRITTEN = json([undefined, undefined]);
+
 /** The live function, as far as a twin must be like it. */
 export interface LiveFunction {
   environment: Readonly<Record<string, string>>;
-  inVpc: boolean;
+  /** What a temporary function cannot have, by which a twin would be another function than the live one; one clause each. */
+  beyond: readonly string[];
+}
+
+/** What Lambda's GetFunctionConfiguration answers, as far as it counts here. */
+export interface LiveConfiguration {
+  Environment?:
+    | {
+        Variables?: Record<string, string> | undefined;
+        Error?: { ErrorCode?: string | undefined; Message?: string | undefined } | undefined;
+      }
+    | undefined;
+  KMSKeyArn?: string | undefined;
+  VpcConfig?: { SubnetIds?: string[] | undefined } | undefined;
+  FileSystemConfigs?: readonly unknown[] | undefined;
+  PackageType?: string | undefined;
+  CapacityProviderConfig?: object | undefined;
+  DurableConfig?: object | undefined;
+  TenancyConfig?: object | undefined;
+}
+
+/**
+ * What of a live function's configuration decides whether a twin would say anything of it.
+ *
+ * Without kms:Decrypt on a function's own key, GetFunctionConfiguration answers with Environment.Error and no Variables (Lambda
+ * API reference, EnvironmentResponse): a twin would run without them, or show them under another key. A VPC asks whoever
+ * creates the function for ec2:Describe… and takes minutes of network interfaces (Lambda developer guide, "Giving Lambda
+ * functions access to resources in an Amazon VPC"). The last ones make another kind of function, with a lifecycle of its own.
+ */
+export function liveFunction(live: LiveConfiguration): LiveFunction {
+  const { Environment, KMSKeyArn } = live;
+  const beyond = [
+    KMSKeyArn && `its variables are encrypted with a key of its own, ${KMSKeyArn}`,
+    Environment?.Error && `Lambda does not show its variables (${Environment.Error.ErrorCode})`,
+    live.VpcConfig?.SubnetIds?.length && 'it is in a VPC, which a temporary function does not enter',
+    live.FileSystemConfigs?.length && 'it mounts a file system',
+    live.PackageType === 'Image' && 'it is a container image',
+    live.CapacityProviderConfig && 'it runs on a capacity provider',
+    live.DurableConfig && 'it is a durable function',
+    live.TenancyConfig && 'it isolates tenants',
+  ].filter((why) => typeof why === 'string');
+  return { environment: Environment?.Variables ?? {}, beyond };
 }
 
 /** Where a function stands in the templates of a release. */
@@ -84,12 +131,15 @@ function changedParameter(now: Place, before: Place): string | undefined {
  * @param now where it stands in the new templates, @param before in those that run
  */
 export function whyNoTwin(
-  { environment }: Pick<PlannedFunction, 'environment'>,
+  { environment, foreignLayers }: Pick<PlannedFunction, 'environment' | 'foreignLayers'>,
   now: Place,
   before: Place,
   live: LiveFunction,
 ): string | undefined {
-  if (live.inVpc) return 'it is in a VPC, which a temporary function does not enter';
+  if (live.beyond[0] !== undefined) return live.beyond[0];
+  if (foreignLayers > 0) return 'it uses layers that the release does not make';
+  const key = SOURCE_KEYS.find((path) => written(now.template, now.logicalId, ...path) !== NOT_WRITTEN);
+  if (key) return `its code is encrypted with a key of its own, ${key.join('.')}`;
   const differs = (...path: string[]) =>
     written(now.template, now.logicalId, ...path) !== written(before.template, before.logicalId, ...path);
   const reach = REACH.find((key) => differs(key)) ?? changedRights(now, before);

@@ -37,7 +37,7 @@ export const layerArns = (
   );
 
 /** IAM has not told Lambda of a new role yet; it does within seconds (IAM user guide, "Changes that I make are not always immediately visible"). */
-const isNewRole = (error: unknown): boolean =>
+export const isNoRoleYet = (error: unknown): boolean =>
   error instanceof InvalidParameterValueException && /cannot be assumed by Lambda/.test(error.message);
 
 async function create(
@@ -54,7 +54,7 @@ async function create(
     Code: { S3Bucket: bucket.name, S3Key: zip.key, S3ObjectVersion: zip.versionId },
   });
   try {
-    const { CodeSha256 } = await untilReady(() => lambda.send(command), isNewRole, patience);
+    const { CodeSha256 } = await untilReady(() => lambda.send(command), isNoRoleYet, patience);
     checkTaken(`function ${fn.name}`, zip, CodeSha256);
   } catch (error) {
     // A retried state finds its own.

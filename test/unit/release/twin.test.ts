@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { UNKNOWN_VALUE } from '../../../core/release/build-plan.ts';
-import { type LiveFunction, type Place, twinEnvironment, whyNoTwin } from '../../../core/release/twin.ts';
+import {
+  type LiveConfiguration,
+  type LiveFunction,
+  liveFunction,
+  type Place,
+  twinEnvironment,
+  whyNoTwin,
+} from '../../../core/release/twin.ts';
 
 type Json = Record<string, unknown>;
 const template = (properties: Json = {}, globals: Json = {}): Json => ({
@@ -16,8 +23,8 @@ const template = (properties: Json = {}, globals: Json = {}): Json => ({
     },
   },
 });
-const fn = { environment: { TABLE: UNKNOWN_VALUE, LEVEL: 'info' } };
-const live = { environment: { TABLE: 'orders', LEVEL: 'debug', OLD: 'x' }, inVpc: false };
+const fn = { environment: { TABLE: UNKNOWN_VALUE, LEVEL: 'info' }, foreignLayers: 0 };
+const live = { environment: { TABLE: 'orders', LEVEL: 'debug', OLD: 'x' }, beyond: [] };
 const place = (of: Json, ...given: Json[]): Place => ({ template: of, logicalId: 'Fn', given });
 const why = (after: Json, like: LiveFunction = live) => whyNoTwin(fn, place(after), place(template()), like);
 
@@ -64,9 +71,59 @@ describe('a temporary twin', () => {
     expect(of({ Stage: 'b' }, { Stage: 'a' })).toMatch(/another Stage/);
   });
 
-  it('says nothing in a VPC, of a function that is new, or without a variable that only the deployment knows', () => {
-    expect(why(template(), { ...live, inVpc: true })).toMatch(/VPC/);
+  it('says nothing of a function that is new, or without a variable that only the deployment knows', () => {
     expect(whyNoTwin(fn, place(template()), place({}), live)).toMatch(/changes its Policies/);
     expect(why(template(), { ...live, environment: {} })).toMatch(/TABLE/);
+  });
+
+  it.each<[string, LiveConfiguration, RegExp]>([
+    [
+      'whose variables Lambda hides from whoever may not decrypt them',
+      {
+        KMSKeyArn: 'arn:aws:kms:eu-central-1:1:key/k',
+        Environment: { Error: { ErrorCode: 'AccessDeniedException' } },
+      },
+      /a key of its own, arn:aws:kms/,
+    ],
+    [
+      'whose key is gone',
+      { Environment: { Error: { ErrorCode: 'KMSNotFoundException' } } },
+      /does not show its variables \(KMSNotFoundException\)/,
+    ],
+    [
+      'with a key of its own, though its variables are shown',
+      { KMSKeyArn: 'k', Environment: { Variables: live.environment } },
+      /key/,
+    ],
+    ['in a VPC', { VpcConfig: { SubnetIds: ['subnet-1'] } }, /VPC/],
+    ['with a file system', { FileSystemConfigs: [{}] }, /file system/],
+    ['that is an image', { PackageType: 'Image' }, /image/],
+    ['on a capacity provider', { CapacityProviderConfig: {} }, /capacity provider/],
+    ['that is durable', { DurableConfig: {} }, /durable/],
+    ['for tenants', { TenancyConfig: {} }, /tenants/],
+  ])('says nothing of a function %s', (_what, configuration, message) => {
+    const environment = { Variables: live.environment };
+    expect(why(template(), liveFunction({ Environment: environment, ...configuration }))).toMatch(message);
+  });
+
+  it('says something of a function as Lambda describes most of them', () => {
+    const plain = {
+      Environment: { Variables: live.environment },
+      VpcConfig: { SubnetIds: [] },
+      PackageType: 'Zip',
+      TracingConfig: { Mode: 'Active' },
+      DeadLetterConfig: { TargetArn: 'arn' },
+      SnapStart: { ApplyOn: 'PublishedVersions' },
+    };
+    expect(liveFunction(plain)).toEqual({ environment: live.environment, beyond: [] });
+  });
+
+  it('says nothing with layers of others, or where the code is encrypted with a key of its own', () => {
+    expect(whyNoTwin({ ...fn, foreignLayers: 1 }, place(template()), place(template()), live)).toMatch(
+      /layers/,
+    );
+    for (const key of [{ SourceKMSKeyArn: 'k' }, { Code: { SourceKMSKeyArn: 'k' } }])
+      expect(why(template(key))).toMatch(/its code is encrypted with a key of its own/);
+    expect(why(template({}, { SourceKMSKeyArn: { Ref: 'Key' } }))).toMatch(/SourceKMSKeyArn/);
   });
 });
