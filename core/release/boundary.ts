@@ -1,10 +1,12 @@
 import { UnsupportedProjectError } from '../errors.ts';
 import { isObject, objectOf, resolveText, type Scope } from '../project/intrinsics.ts';
 import { SAM_TRANSFORM } from '../project/template.ts';
+// The role that CloudFormation has is written from the same list (infra/cloudformation-role.ts).
+import published from './resource-types.json' with { type: 'json' };
 
 /**
- * What a project's template may not do: give its roles more than the pipeline's permissions boundary allows, or its
- * functions a role that others have made. All of it pure.
+ * What a project's template may not do: give its roles more than the pipeline's permissions boundary allows, give its
+ * functions a role that others have made, or ask for resources that the pipeline may not create. All of it pure.
  */
 
 type Template = Readonly<Record<string, unknown>>;
@@ -87,6 +89,34 @@ function macroIn(node: unknown, path: string): string | undefined {
     .find(Boolean);
 }
 
+/** What SAM makes of these, CloudFormation's role may; of AWS::Serverless::Connector and GraphQLApi it makes other things. */
+const SAM_TYPES = [
+  'Api',
+  'Application',
+  'Function',
+  'HttpApi',
+  'LayerVersion',
+  'SimpleTable',
+  'StateMachine',
+  'WebSocketApi',
+].map((name) => `AWS::Serverless::${name}`);
+
+/** CDK adds it to its templates; CloudFormation makes nothing of it. */
+const METADATA = 'AWS::CDK::Metadata';
+
+const isPermitted = (type: string): boolean =>
+  Object.hasOwn(published.types, type) ||
+  SAM_TYPES.includes(type) ||
+  type === METADATA ||
+  type.startsWith('Custom::');
+
+/** The type that a resource is, or that SAM makes of it, which CloudFormation's role may not; undefined where there is none. */
+function unpermitted(type: string, properties: Readonly<Record<string, unknown>>): string | undefined {
+  if (!isPermitted(type)) return type;
+  const records = type.startsWith('AWS::Serverless::') && objectOf(properties['Domain'])['Route53'];
+  return records ? 'AWS::Route53::RecordSetGroup, which SAM makes of Domain.Route53' : undefined;
+}
+
 const FUNCTIONS = [
   'AWS::Lambda::Alias',
   'AWS::Lambda::Function',
@@ -163,6 +193,11 @@ export function refuseForeignRights(file: string, within: Within, rights: Rights
   for (const [id, resource] of Object.entries(objectOf(template['Resources']))) {
     const { Type, Properties } = objectOf(resource);
     check(`Resources.${id}`, Properties);
+    const foreign = unpermitted(String(Type), objectOf(Properties));
+    if (foreign !== undefined)
+      refuse(
+        `Resources.${id}: ${foreign} is no type that the pipeline may create. Deploy it in a stack of its own, and give its name or ARN to this one as a parameter.`,
+      );
     const attached = ATTACHED[String(Type)];
     const named = attached && objectOf(Properties)[attached.key];
     if (named !== undefined && !isLocal(named, within, attached?.types ?? []))

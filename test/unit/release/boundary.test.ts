@@ -217,3 +217,37 @@ describe('the boundary', () => {
     );
   });
 });
+
+describe('a type of resource', () => {
+  const of = (Type: string, Properties: Json = {}): Json => ({ Resources: { Extra: { Type, Properties } } });
+
+  it.each<[string, Json]>([
+    ['AWS::Route53::RecordSetGroup', {}],
+    ['AWS::IAM::ManagedPolicy', {}],
+    ['AWS::Serverless::Connector', {}],
+    ['Acme::Service::Thing', {}],
+    ['undefined', {}],
+  ])('%s is rejected before anything changes where CloudFormation could not make it', (type, properties) => {
+    expect(check(of(type, properties))).toThrow(
+      `template.yaml: Resources.Extra: ${type} is no type that the pipeline may create. Deploy it in a stack of its own`,
+    );
+  });
+
+  it('that SAM makes of another one is rejected, too', () => {
+    const Domain = { DomainName: 'x.example', Route53: { HostedZoneId: 'Z' } };
+    for (const type of ['AWS::Serverless::Api', 'AWS::Serverless::HttpApi']) {
+      expect(check(of(type, { Domain }))).toThrow(/RecordSetGroup, which SAM makes of Domain.Route53/);
+      expect(check(of(type, { Domain: { DomainName: 'x.example' } }))).not.toThrow();
+    }
+  });
+
+  it.each([
+    'AWS::DynamoDB::Table',
+    'AWS::Serverless::Function',
+    'AWS::CloudFormation::Stack',
+    'AWS::CDK::Metadata',
+    'Custom::Name',
+  ])('%s is none to reject', (type) => {
+    expect(check(of(type))).not.toThrow();
+  });
+});
