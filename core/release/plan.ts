@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { allocate } from '../build/allocate.ts';
@@ -37,13 +38,13 @@ export const isProvenWith = (
   functions: readonly PlannedFunction[],
 ): boolean => !isOurs(layer) && functions.some((fn) => isOurs(fn) && fn.layers.includes(layer.name));
 
-async function sourcesOf(
+function sourcesOf(
   root: string,
   folder: string,
   skip: readonly string[],
   rename: (path: string) => string,
   onLink?: typeof rejectLink,
-): Promise<SourceFile[]> {
+): SourceFile[] {
   return listSources(root, folder, isLeftover, onLink)
     .filter(({ path }) => !skip.some((name) => path === name || path.startsWith(`${name}/`)))
     .map(({ path }) => ({ from: posix.join(folder, path), to: rename(path) }));
@@ -69,12 +70,13 @@ function layerPath(layer: ProjectLayer): (path: string) => string {
   return (path) => (layer.hasBuildMethod && !path.startsWith('python/') ? `python/${path}` : path);
 }
 
-async function digest(root: string, sources: readonly SourceFile[], rest: unknown): Promise<string> {
+/** Files are read one after another: there may be more of them than a process may have open. */
+function digest(root: string, sources: readonly SourceFile[], rest: unknown): string {
   const hash = createHash('sha256').update(JSON.stringify([BUILD_FORMAT, RULE_FILES, rest]));
   for (const { from, to } of sources) {
     hash.update(`\0${to}\0`).update(
       createHash('sha256')
-        .update(await readFile(join(root, from)))
+        .update(readFileSync(join(root, from)))
         .digest(),
     );
   }
@@ -85,12 +87,10 @@ async function digest(root: string, sources: readonly SourceFile[], rest: unknow
 export const handlerModule = (handler: string): string =>
   handler.slice(0, handler.lastIndexOf('.')).replaceAll('/', '.');
 
-async function servicesInUse(project: Project, sources: readonly SourceFile[]): Promise<ServicesInUse> {
-  const texts = await Promise.all(
-    sources
-      .filter(({ from }) => from.endsWith('.py'))
-      .map(({ from }) => readFile(join(project.root, from), 'utf8')),
-  );
+function servicesInUse(project: Project, sources: readonly SourceFile[]): ServicesInUse {
+  const texts = sources
+    .filter(({ from }) => from.endsWith('.py'))
+    .map(({ from }) => readFileSync(join(project.root, from), 'utf8'));
   const found = findServices(texts);
   const { botocore, optimise } = project.config;
   // What was removed is fetched from S3.
@@ -133,15 +133,9 @@ async function planLayers(
     }
     const lower = result.filter(({ name }) => requires.includes(name));
     const all = [...new Set(lower.flatMap((one) => [one.name, ...one.requires]))];
-    const sources = await sourcesOf(
-      root,
-      layer.contentUri,
-      ['requirements.txt'],
-      layerPath(layer),
-      rejectLink,
-    );
+    const sources = sourcesOf(root, layer.contentUri, ['requirements.txt'], layerPath(layer), rejectLink);
     const own = distributions.filter(({ name }) => carries.includes(name)).map(withoutVia);
-    const key = await digest(root, sources, [
+    const key = digest(root, sources, [
       target,
       own,
       services,
@@ -183,12 +177,12 @@ async function planFunction(
   const distributions = resolved
     .filter(({ name }) => !held.some((other) => other.name === name))
     .map(withoutVia);
-  const sources = await sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => path, rejectLink);
-  const services = await servicesInUse(project, sources);
+  const sources = sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => path, rejectLink);
+  const services = servicesInUse(project, sources);
   return {
     logicalId: fn.logicalId,
     name: fn.logicalId,
-    key: await digest(root, sources, [
+    key: digest(root, sources, [
       target,
       distributions,
       services,
@@ -226,7 +220,7 @@ const environmentOf = (fn: ProjectFunction): Record<string, string> => ({
 async function foreignArtifact(project: Project, path: string, foreign: ForeignBuild) {
   const sources = await foreignSources(project, path, foreign);
   return {
-    key: await digest(project.root, sources, [foreign]),
+    key: digest(project.root, sources, [foreign]),
     foreign,
     distributions: [],
     sources: [],
@@ -274,12 +268,13 @@ async function planForeignFunction(
  */
 export async function planProject(project: Project, resolve: Resolve = resolveSets): Promise<BuildPlan> {
   const target: Target = { python: project.python, architecture: project.architecture };
-  const everySource = await Promise.all(
-    [
-      ...project.functions.filter(isOurs).map((fn) => fn.codeUri),
-      ...project.layers.filter(isOurs).map((layer) => layer.contentUri),
-    ].map(async (folder) =>
-      servicesInUse(project, await sourcesOf(project.root, folder, [SMOKE_FOLDER], (path) => path)),
+  const everySource = [
+    ...project.functions.filter(isOurs).map((fn) => fn.codeUri),
+    ...project.layers.filter(isOurs).map((layer) => layer.contentUri),
+  ].map((folder) =>
+    servicesInUse(
+      project,
+      sourcesOf(project.root, folder, [SMOKE_FOLDER], (path) => path),
     ),
   );
   const layers = await planLayers(project, target, together(everySource), resolve);
@@ -301,7 +296,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     lazy,
     keepSources,
     fetch,
-    test && [test, await digest(project.root, await projectSources(project.root), [])],
+    test && [test, digest(project.root, projectSources(project.root), [])],
     layers.filter((layer) => isOurs(layer) || isProvenWith(layer, functions)).map(({ key }) => key),
     functions.filter(isOurs).map(({ key, smoke }) => [key, smoke]),
   ];

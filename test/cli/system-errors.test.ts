@@ -51,6 +51,22 @@ const reportOf = ({ stdout }: Ended) => (JSON.parse(stdout) as Report).artifacts
 const hashes = (ended: Ended) => reportOf(ended).map(({ name, zip }) => [name, zip.sha256]);
 const build = () => plimsollIn(project, 'build', '--json');
 
+it('builds a function with more files than a process may have open', async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 2_000 }, (_, at) => [`functions/hello/data/m${at}.py`, `VALUE = ${at}\n`]),
+  );
+  const root = await writeProject({ ...BASE, ...many });
+  try {
+    const script = 'ulimit -n 256; exec "$1" "$2" build --project "$3"';
+    const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', process.execPath, PROGRAM, root], {
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+  } finally {
+    await rm(root, { recursive: true });
+  }
+});
+
 describe('what the system answers is said with the file and the next step', () => {
   it('where the project cannot be written to', (context) => {
     const reason = whyNoMounts();
