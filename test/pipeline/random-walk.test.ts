@@ -23,15 +23,16 @@ import {
   until,
   upload,
 } from '../support/aws.ts';
+import { isLong } from '../support/long.ts';
 import { aliased, BASE, type Files, projectZip } from '../support/project.ts';
 
 /**
  * Random sequences of good releases, failing ones, ones that a human stops at any moment, starts at once and ways back, on
  * several stacks side by side. After each step the stack must be at rest, free, and answer as its last good release.
- * PLIMSOLL_WALK_SEED=n repeats a walk; PLIMSOLL_WALK_STEPS=n makes it longer.
+ * PLIMSOLL_WALK_SEED=n repeats a walk; `npm run test:long` makes it longer.
  */
 const SEED = Number(process.env['PLIMSOLL_WALK_SEED'] ?? Date.now() % 1_000_000);
-const STEPS = Number(process.env['PLIMSOLL_WALK_STEPS'] ?? 40);
+const STEPS = isLong ? 208 : 40;
 const STACKS = [
   { name: 'walk-alias-1', alias: true },
   { name: 'walk-alias-2', alias: true },
