@@ -8,7 +8,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
 import type { CodeLocation, Deployment } from '../core/release/deployable.ts';
-import { type Held, holdParameter, isHoldParameter } from '../core/release/hold.ts';
+import { type Holds, isHoldParameter } from '../core/release/hold.ts';
 import { comparable, refuseLostValues, withSetters } from '../core/release/no-echo.ts';
 import { keys, RELEASE_TAG, type Release, releaseSchema } from '../core/release/release.ts';
 import { type Snapshot, snapshotSchema } from '../core/release/snapshot.ts';
@@ -81,10 +81,10 @@ function knownParameters(release: Release, stack: Stack | undefined): Record<str
 
 /** New values where the release sets them, else the stack's own, else the template's defaults. */
 function parametersOf(
-  { release, settle }: Input,
+  release: Release,
   stack: Stack | undefined,
   template: Template,
-  held: readonly Held[],
+  holds: Holds,
 ): Parameter[] {
   const declared = declaredIn(template);
   const kept = (stack?.Parameters ?? []).flatMap(({ ParameterKey }) =>
@@ -95,11 +95,7 @@ function parametersOf(
       ? [{ ParameterKey, UsePreviousValue: true }]
       : [],
   );
-  const holding = settle ? [] : held;
-  const holds = declared
-    .filter(isHoldParameter)
-    .map((name) => [name, holding.find(({ alias }) => holdParameter(alias) === name)?.from ?? '']);
-  const set = [...Object.entries(release.parameters), ...holds];
+  const set = [...Object.entries(release.parameters), ...Object.entries(holds)];
   return [...kept, ...set.map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }))];
 }
 
@@ -130,7 +126,7 @@ export async function createChangeSet(
     snapshot.aliases,
     settle,
   );
-  const { template, held } = await templates.fill({
+  const { template, held, holds } = await templates.fill({
     template: planned,
     before,
     parameters: comparable(planned, knownParameters(release, stack)),
@@ -145,7 +141,7 @@ export async function createChangeSet(
     type: snapshot.existed ? ChangeSetType.UPDATE : ChangeSetType.CREATE,
     bucket: bucket.name,
     templateKey,
-    parameters: parametersOf(input, stack, template, held),
+    parameters: parametersOf(release, stack, template, holds),
     tags: [
       ...snapshot.tags.filter(({ Key }) => Key !== RELEASE_TAG),
       { Key: RELEASE_TAG, Value: release.id },

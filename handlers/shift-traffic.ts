@@ -8,7 +8,7 @@ import { CALLS_AT_ONCE } from '../core/release/limits.ts';
 import { releaseSchema } from '../core/release/release.ts';
 import { versionsOf } from '../core/release/stack-resources.ts';
 import { storedSchema } from '../core/release/stored.ts';
-import { moveAlias } from './lib/aliases.ts';
+import { moveAlias, settleAliases } from './lib/aliases.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { PATIENT } from './lib/patience.ts';
@@ -40,8 +40,10 @@ interface Output {
 }
 
 /**
- * Leads a share of the traffic of each held alias to its function's new version; all of it at 100 percent.
- * @throws StackLockedError where the release was stopped meanwhile, and is another execution's to bring back
+ * Leads a share of the traffic of each held alias to its function's new version; all of it at 100 percent, and then only
+ * returns once none goes to the old one any more.
+ * @throws StackLockedError where the release was stopped meanwhile, and is another execution's to roll back; StackBusyError
+ *   while Lambda still splits the traffic
  */
 export async function shiftTraffic(
   { release, execution, held: stored, percent, bakeSeconds }: z.output<typeof inputSchema>,
@@ -50,18 +52,17 @@ export async function shiftTraffic(
   const held = await bucket.load(stored, z.array(heldSchema));
   const versions = versionsOf(await allStackResources(cloudformation, release.stackName));
   await lock.refuseStopped(release, execution);
-  await sideBySide(held, CALLS_AT_ONCE, (one) => {
+  const aliases = held.map((one) => {
     const version = versions.get(one.version);
     if (version === undefined)
       throw new ChangeSetFailedError(`stack ${release.stackName} has no version ${one.version}`);
-    return moveAlias(
-      lambda,
-      one,
-      percent === 100
-        ? { version, weights: {} }
-        : { version: one.from, weights: { [version]: percent / 100 } },
-    );
+    return { ...one, version };
   });
+  if (percent === 100) await settleAliases(lambda, aliases);
+  else
+    await sideBySide(aliases, CALLS_AT_ONCE, (one) =>
+      moveAlias(lambda, one, { version: one.from, weights: { [one.version]: percent / 100 } }),
+    );
   // From the last alias on: with many of them the first ones have been watched for longer.
   return { until: new Date(Date.now() + bakeSeconds * 1000).toISOString() };
 }

@@ -331,7 +331,7 @@ export class Handlers extends Construct {
           ...read('releases'),
           onTable('GetItem'),
           onStacks('ListStackResources'),
-          onFunctions('UpdateAlias'),
+          onFunctions('GetAlias', 'UpdateAlias'),
         ],
       },
       WatchAlarms: {

@@ -79,6 +79,20 @@ const RESOLVERS: Record<string, Resolver> = {
     const parts = argument[1].map((part) => text(resolve(part, scope)));
     return parts.includes(undefined) ? UNKNOWN : parts.join(argument[0]);
   },
+  'Fn::Split': (argument, scope) => {
+    if (!Array.isArray(argument) || typeof argument[0] !== 'string') return UNKNOWN;
+    const whole = text(resolve(argument[1], scope));
+    return whole === undefined ? UNKNOWN : whole.split(argument[0]);
+  },
+  'Fn::Select': (argument, scope) => {
+    if (!Array.isArray(argument)) return UNKNOWN;
+    const index = Number(text(resolve(argument[0], scope)));
+    const known = resolve(argument[1], scope);
+    // A parameter of a list type has its value as one text.
+    const list = typeof known === 'string' ? known.split(',').map((item) => item.trim()) : known;
+    const item: unknown = Array.isArray(list) ? list[index] : undefined;
+    return item === undefined ? UNKNOWN : resolve(item, scope);
+  },
   'Fn::If': (argument, scope) => {
     if (!Array.isArray(argument)) return UNKNOWN;
     const chosen = truth({ Condition: argument[0] }, scope);

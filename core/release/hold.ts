@@ -6,8 +6,8 @@ import type { LiveAlias } from './snapshot.ts';
 
 /**
  * Holds aliases while new code is proven. In an expanded template, each Lambda version gets a logical id that follows from
- * the function's code, layers and configuration, and each alias a parameter: empty, the alias points at the new version; a
- * number, it stays there. All of it pure.
+ * the function's code, layers and configuration, and one parameter says for each alias where it
+ * is held: at the version of that number, or not at all, so that it points at the new one. All of it pure.
  */
 
 type Template = Readonly<Record<string, unknown>>;
@@ -50,18 +50,20 @@ const NOT_OF_A_VERSION = new Set([
   'Tags',
 ]);
 
-const HOLD = 'PlimsollHold';
+/**
+ * Name of the parameter by which a template holds its aliases: their versions, one beside the other, since a template may have
+ * 200 parameters (CloudFormation quotas) and a stack more aliases, those of the stacks that it nests included.
+ */
+const HOLDS = 'PlimsollHolds';
+
+/** In the place of the version of an alias that is not held. No version has this number. */
+const FREE = '0';
 
 /** Name of the parameter by which a template hands on one of a stack that it nests. Names have no place for a dot. */
 const handedOn = (stack: string, parameter: string) =>
-  `${HOLD}${sha256(`${stack}.${parameter}`).slice(0, 16)}`;
+  `${HOLDS}${sha256(`${stack}.${parameter}`).slice(0, 16)}`;
 
-/** Name of the outermost template's parameter that holds an alias. @param alias its logical id; of a nested stack STACK.ALIAS */
-export function holdParameter(alias: string): string {
-  const [stack = '', ...rest] = alias.split('.');
-  return rest.length === 0 ? `${HOLD}${alias}` : handedOn(stack, holdParameter(rest.join('.')));
-}
-export const isHoldParameter = (name: string): boolean => name.startsWith(HOLD);
+export const isHoldParameter = (name: string): boolean => name.startsWith(HOLDS);
 const holdCondition = (alias: string) => `PlimsollHolds${alias}`;
 
 const resourcesOf = (template: Template) =>
@@ -155,31 +157,59 @@ function scopeOf(template: Template, parameters: Readonly<Record<string, string>
   };
 }
 
-const declaration = (alias: string) => ({
+const declaration = (stack: string, count: number) => ({
   Type: 'String',
-  Default: '',
-  AllowedPattern: '[0-9]*',
-  Description: `While a release is proven, the version at which ${alias} is held`,
+  Default: Array(count).fill(FREE).join(),
+  AllowedPattern: '[0-9]+(,[0-9]+)*',
+  Description: `While a release is proven, the versions at which aliases in ${stack} are held`,
 });
 
-/** Names of a template's parameters that hold aliases, its own and those of what it nests. */
-export const holdsOf = (template: Template): string[] =>
-  Object.keys(objectOf(template['Parameters'])).filter(isHoldParameter);
+/** Values of the parameters that hold aliases, by name: the numbers of versions, in the order of `aliasesOf`. */
+export type Holds = Readonly<Record<string, string>>;
 
-/** The template with parameters that hold the aliases of a stack that it nests, handed on to that. @param holds that one's own */
-export function withHoldsOf(template: Template, stack: string, holds: readonly string[]): Template {
-  if (holds.length === 0) return template;
+/**
+ * What holds a template's own aliases.
+ * @param template as `holdable` gives it @param held the aliases to hold, the others are free
+ * @param inside what stands before the template's logical ids in these
+ */
+export function holdsOf(template: Template, held: readonly Held[], inside = ''): Holds {
+  const aliases = aliasesOf(template);
+  if (aliases.length === 0) return {};
+  const versions = new Map(held.map(({ alias, from }) => [alias, from]));
+  return { [HOLDS]: aliases.map(({ alias }) => versions.get(inside + alias) ?? FREE).join() };
+}
+
+/**
+ * The template of a stack that nests another one, with parameters that hold the aliases in there, handed on to it.
+ * @param inner what holds them there
+ * @returns the values of these parameters beside it
+ */
+export function withHoldsOf(
+  template: Template,
+  stack: string,
+  inner: Holds,
+): { template: Template; holds: Holds } {
+  const handed = Object.entries(inner).map(([name, value]) => ({
+    name,
+    value,
+    outer: handedOn(stack, name),
+  }));
+  if (handed.length === 0) return { template, holds: {} };
   const resources = objectOf(template['Resources']);
   const resource = objectOf(resources[stack]);
   const properties = propertiesOf(resource);
-  const handed = holds.map((name) => [name, handedOn(stack, name)] as const);
-  const given = handed.map(([name, outer]) => [name, { Ref: outer }] as const);
+  const given = handed.map(({ name, outer }) => [name, { Ref: outer }] as const);
   const Parameters = { ...objectOf(properties['Parameters']), ...Object.fromEntries(given) };
-  const declared = handed.map(([, outer]) => [outer, declaration(`an alias in ${stack}`)] as const);
+  const declared = handed.map(
+    ({ outer, value }) => [outer, declaration(stack, value.split(',').length)] as const,
+  );
   return {
-    ...template,
-    Parameters: { ...objectOf(template['Parameters']), ...Object.fromEntries(declared) },
-    Resources: { ...resources, [stack]: { ...resource, Properties: { ...properties, Parameters } } },
+    template: {
+      ...template,
+      Parameters: { ...objectOf(template['Parameters']), ...Object.fromEntries(declared) },
+      Resources: { ...resources, [stack]: { ...resource, Properties: { ...properties, Parameters } } },
+    },
+    holds: Object.fromEntries(handed.map(({ outer, value }) => [outer, value])),
   };
 }
 
@@ -203,7 +233,7 @@ export function givenValues(
 }
 
 /**
- * The template with versions named by what they are, and a parameter that holds each alias.
+ * The template with versions named by what they are, and a parameter that holds its aliases.
  * @param template expanded, with code and layers in it
  * @param parameters the values that CloudFormation will use, as far as they are known; `comparable` ones, so that a name
  *   never follows from a secret
@@ -220,29 +250,19 @@ export function holdable(template: Template, parameters: Readonly<Record<string,
   const Resources = Object.fromEntries(
     Object.entries(objectOf(body['Resources'])).map(([id, resource]) => [names.get(id) ?? id, resource]),
   );
-  for (const { alias } of aliases) {
+  const conditions: Record<string, unknown> = {};
+  for (const [index, { alias }] of aliases.entries()) {
     const resource = objectOf(Resources[alias]);
     const properties = propertiesOf(resource);
-    const FunctionVersion = {
-      'Fn::If': [holdCondition(alias), { Ref: holdParameter(alias) }, properties['FunctionVersion']],
-    };
+    const at = { 'Fn::Select': [String(index), { 'Fn::Split': [',', { Ref: HOLDS }] }] };
+    conditions[holdCondition(alias)] = { 'Fn::Not': [{ 'Fn::Equals': [at, FREE] }] };
+    const FunctionVersion = { 'Fn::If': [holdCondition(alias), at, properties['FunctionVersion']] };
     Resources[alias] = { ...resource, Properties: { ...properties, FunctionVersion } };
   }
-  const held = (entry: (alias: string) => readonly [string, unknown]) =>
-    Object.fromEntries(aliases.map(({ alias }) => entry(alias)));
   return {
     ...body,
-    Parameters: {
-      ...objectOf(body['Parameters']),
-      ...held((alias) => [holdParameter(alias), declaration(alias)]),
-    },
-    Conditions: {
-      ...objectOf(body['Conditions']),
-      ...held((alias) => [
-        holdCondition(alias),
-        { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: holdParameter(alias) }, ''] }] },
-      ]),
-    },
+    Parameters: { ...objectOf(body['Parameters']), [HOLDS]: declaration('this stack', aliases.length) },
+    Conditions: { ...objectOf(body['Conditions']), ...conditions },
     Resources,
   };
 }

@@ -4,6 +4,7 @@ import { type Deployment, deployableTemplate } from '../../core/release/deployab
 import {
   givenValues,
   type Held,
+  type Holds,
   heldAliases,
   holdable,
   holdsOf,
@@ -33,6 +34,8 @@ interface Filled {
   template: Template;
   /** Aliases that are live and whose functions change, those of nested stacks included. */
   held: Held[];
+  /** Values of the template's parameters that hold aliases. */
+  holds: Holds;
 }
 
 /** Puts what a release has built into its templates, and holds their aliases. */
@@ -55,6 +58,7 @@ export class ReleaseTemplates {
     const own = holdable(deployableTemplate(template, this.deployment), parameters);
     const held = heldAliases(own, before, this.live, inside);
     const urls = new Map<string, string>();
+    let holds = holdsOf(own, this.settle ? [] : held, inside);
     let result = this.settle ? own : withVersionsOf(own, before);
     for (const [id, resource] of Object.entries(objectOf(own['Resources']))) {
       const hash = hashOf(resource);
@@ -66,10 +70,12 @@ export class ReleaseTemplates {
         inside: `${inside}${id}.`,
       });
       held.push(...inner.held);
-      result = withHoldsOf(result, id, holdsOf(inner.template));
+      const handing = withHoldsOf(result, id, inner.holds);
+      result = handing.template;
+      holds = { ...holds, ...handing.holds };
       urls.set(id, await this.publish(inner.template));
     }
-    return { template: withNested(result, urls), held };
+    return { template: withNested(result, urls), held, holds };
   }
 
   private async publish(template: Template): Promise<string> {

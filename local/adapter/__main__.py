@@ -18,6 +18,7 @@ HOLES = (
     "codebuild_builds",
     "codebuild_sync",
     "concurrent_walks",
+    "condition_values",
     "execute_api_hosts",
     "execution_history",
     "execution_limits",

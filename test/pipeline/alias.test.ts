@@ -76,7 +76,7 @@ describe('a function behind an alias', () => {
     expect(await alias()).toEqual({ version: '2', weights: {} });
     // What the stack says is what runs: no version beside the live one, and nothing held.
     expect(await versionInStack()).toEqual(['2']);
-    expect(await holds()).toEqual(['']);
+    expect(await holds()).toEqual(['0']);
     expect(await statesOf(end.arn)).toEqual(
       expect.arrayContaining(['SmokeTestHeld', 'ShiftTraffic', 'Settle']),
     );

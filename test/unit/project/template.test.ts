@@ -216,6 +216,7 @@ describe('an intrinsic', () => {
     [{ 'Fn::Sub': ['${a}', { a: 1 }] }, '1'],
     [{ 'Fn::Sub': '${AWS::Region}' }, UNKNOWN],
     [{ 'Fn::Join': ['-', ['a', { Ref: 'P' }]] }, 'a-p'],
+    [{ 'Fn::Select': ['1', { 'Fn::Split': [':', 'a:b'] }] }, 'b'],
     [{ 'Fn::And': [{ 'Fn::Equals': ['a', 'a'] }, { 'Fn::Not': [{ 'Fn::Equals': ['a', 'b'] }] }] }, true],
     [{ 'Fn::Or': [{ 'Fn::Equals': ['a', 'b'] }, { 'Fn::Equals': ['b', 'b'] }] }, true],
     [{ 'Fn::If': ['Circle', 1, 2] }, UNKNOWN],

@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { resolve } from '../../../core/project/intrinsics.ts';
+import { resolve, UNKNOWN } from '../../../core/project/intrinsics.ts';
 import {
   aliasesOf,
   givenValues,
   heldAliases,
   holdable,
-  holdParameter,
   holdsOf,
   withHoldsOf,
   withVersionsOf,
@@ -56,6 +55,32 @@ function expanded(properties: Json = {}, parameters: Json = {}): Json {
     },
   };
 }
+
+const heldOne = {
+  alias: 'FnAliaslive',
+  function: 'Fn',
+  version: 'FnVersion',
+  functionName: 'fn-1',
+  name: 'live',
+  from: '7',
+};
+
+/** Functions with an alias each. */
+const functions = (ids: readonly string[]): Json => ({
+  Resources: Object.fromEntries(
+    ids.flatMap((id) => [
+      [id, { Type: 'AWS::Lambda::Function', Properties: {} }],
+      [`${id}V`, { Type: 'AWS::Lambda::Version', Properties: { FunctionName: { Ref: id } } }],
+      [
+        `${id}Alias`,
+        {
+          Type: 'AWS::Lambda::Alias',
+          Properties: { FunctionName: { Ref: id }, FunctionVersion: { 'Fn::GetAtt': [`${id}V`, 'Version'] } },
+        },
+      ],
+    ]),
+  ),
+});
 
 const versionIn = (template: Json, parameters: Record<string, string> = {}) =>
   aliasesOf(holdable(template, parameters))[0]?.version;
@@ -107,18 +132,41 @@ describe('a template that can be held', () => {
     });
   });
 
-  it('leads the alias to the new version while its parameter is empty, else to the number', () => {
+  it('leads the alias to the new version while it is free, else to the number', () => {
     const target = template.Resources['FnAliaslive']?.Properties['FunctionVersion'];
-    const name = holdParameter('FnAliaslive');
-    expect(template.Parameters[name]).toMatchObject({ Default: '', AllowedPattern: '[0-9]*' });
+    expect(template.Parameters['PlimsollHolds']).toMatchObject({ Type: 'String', Default: '0' });
     fc.assert(
-      fc.property(fc.option(fc.nat().map(String), { nil: '' }), (held) => {
-        const scope = { parameters: { [name]: held }, mappings: {}, conditions: template.Conditions };
-        const chosen = resolve(target, scope);
-        if (held === '') expect(typeof chosen).toBe('symbol');
-        else expect(chosen).toBe(held);
-      }),
+      fc.property(
+        fc.option(
+          fc.nat().map((n) => String(n + 1)),
+          { nil: undefined },
+        ),
+        (from) => {
+          const held = from === undefined ? [] : [{ ...heldOne, from }];
+          const parameters = holdsOf(template, held);
+          const scope = { parameters, mappings: {}, conditions: template.Conditions };
+          const chosen = resolve(target, scope);
+          if (from === undefined) expect(typeof chosen).toBe('symbol');
+          else expect(chosen).toBe(from);
+        },
+      ),
     );
+  });
+
+  it('holds each of its aliases on its own, by one parameter, however many there are', () => {
+    const ids = Array.from({ length: 120 }, (_, index) => `Fn${index}`);
+    const many = holdable(functions(ids), {}) as unknown as Shape;
+    expect(Object.keys(many.Parameters)).toEqual(['PlimsollHolds']);
+    const held = ids.flatMap((id, index) =>
+      index % 3 === 0 ? [{ ...heldOne, alias: `${id}Alias`, from: String(index + 1) }] : [],
+    );
+    const parameters = holdsOf(many as unknown as Json, held);
+    const scope = { parameters, mappings: {}, conditions: many.Conditions };
+    for (const [index, id] of ids.entries()) {
+      const chosen = resolve(many.Resources[`${id}Alias`]?.Properties['FunctionVersion'], scope);
+      expect(chosen).toEqual(index % 3 === 0 ? String(index + 1) : UNKNOWN);
+    }
+    expect(parameters['PlimsollHolds']?.length).toBeLessThan(4096);
   });
 
   it('is the same when it is made so twice, as the second change set of a release does', () => {
@@ -180,28 +228,23 @@ describe('an alias in a nested stack', () => {
   });
 
   it('is held by a parameter that each template hands on inwards', () => {
-    const inner = holdsOf(holdable(expanded(), {}));
-    expect(inner).toEqual(['PlimsollHoldFnAliaslive']);
-    const middle = withHoldsOf(nesting({ Stage: 'x' }), 'Data', inner) as Shape;
-    const [handed = ''] = holdsOf(middle);
-    expect(handed).toBe(holdParameter('Data.FnAliaslive'));
-    expect(handed).toMatch(/^[A-Za-z0-9]+$/);
-    expect(middle.Resources['Data']?.Properties).toEqual({
+    const template = holdable(expanded(), {});
+    const inner = holdsOf(template, [{ ...heldOne, alias: 'Data.Data.FnAliaslive' }], 'Data.Data.');
+    expect(inner).toEqual({ PlimsollHolds: '7' });
+    const middle = withHoldsOf(nesting({ Stage: 'x' }), 'Data', inner);
+    const [[handed = '', value] = []] = Object.entries(middle.holds);
+    expect(handed).toMatch(/^PlimsollHolds[0-9a-f]{16}$/);
+    expect(value).toBe('7');
+    const shape = middle.template as Shape;
+    expect(shape.Parameters[handed]).toMatchObject({ Type: 'String', Default: '0' });
+    expect(shape.Resources['Data']?.Properties).toEqual({
       TemplateURL: 'u',
-      Parameters: { Stage: 'x', PlimsollHoldFnAliaslive: { Ref: handed } },
+      Parameters: { Stage: 'x', PlimsollHolds: { Ref: handed } },
     });
-    const outer = withHoldsOf(nesting(), 'Data', [handed]);
-    expect(holdsOf(outer)).toEqual([holdParameter('Data.Data.FnAliaslive')]);
-  });
-
-  it('has a name of its own, whatever stacks and aliases are called', () => {
-    const ids = fc.stringMatching(/^[A-C]{1,3}$/);
-    fc.assert(
-      fc.property(fc.array(ids, { minLength: 1 }), fc.array(ids, { minLength: 1 }), (one, other) => {
-        const [a, b] = [one.join('.'), other.join('.')];
-        expect(holdParameter(a) === holdParameter(b)).toBe(a === b);
-      }),
-    );
+    const outer = withHoldsOf(nesting(), 'Data', middle.holds);
+    expect(Object.values(outer.holds)).toEqual(['7']);
+    expect(Object.keys(outer.holds)).not.toEqual([handed]);
+    expect(withHoldsOf(nesting(), 'Data', {}).template).toEqual(nesting());
   });
 
   it('is named by its path', () => {
