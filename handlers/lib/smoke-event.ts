@@ -3,6 +3,7 @@ import {
   type LambdaClient,
   ResourceConflictException,
   ResourceNotReadyException,
+  SnapStartNotReadyException,
 } from '@aws-sdk/client-lambda';
 import { SmokeTestFailedError } from '../../core/errors.ts';
 import type { PlannedFunction } from '../../core/release/build-plan.ts';
@@ -45,10 +46,13 @@ export function parsed(text: string): unknown {
 /**
  * A function that nobody has called for weeks is Inactive: the first call fails with ResourceNotReadyException, which the
  * SDK sends again, and makes it Pending; until it is Active, calls fail with ResourceConflictException (Lambda developer
- * guide, "Lambda function states"; API reference, Invoke).
+ * guide, "Lambda function states"; API reference, Invoke). A version with SnapStart is not ready before its snapshot is
+ * (SnapStartNotReadyException).
  */
 const isWakingUp = (error: unknown): boolean =>
-  error instanceof ResourceNotReadyException || error instanceof ResourceConflictException;
+  error instanceof ResourceNotReadyException ||
+  error instanceof ResourceConflictException ||
+  error instanceof SnapStartNotReadyException;
 
 /**
  * Calls a function with a smoke event. @param signal ends the wait for its answer @returns the id of the request, where the log names it

@@ -112,6 +112,27 @@ describe('a function behind an alias', () => {
     expect(await alias()).toEqual({ version: '3', weights: {} });
   });
 
+  it('is proven by a twin, too, where something calls it past its alias: $LATEST changes with the function', async () => {
+    const RULE = `Resources:
+  Nightly:
+    Type: AWS::Events::Rule
+    Properties:
+      State: DISABLED
+      ScheduleExpression: rate(1 day)
+      Targets: [{ Id: hello, Arn: !GetAtt Hello.Arn }]
+`;
+    const end = await release(
+      STACK,
+      await project(4, {
+        'template.yaml': (aliased(4)['template.yaml'] ?? '').replace('Resources:\n', RULE),
+        'functions/hello/smoke/you.json': '{"event": {}, "expect": {"statusCode": 201}}\n',
+      }),
+    );
+    expect(end.error, end.message).toBe('SmokeTestFailedError');
+    expect(end.message).toMatch(/smoke event you of Hello, on a temporary twin/);
+    expect(await statesOf(end.arn)).not.toContain('CreateChangeSet');
+  });
+
   it('is led back within seconds when an endpoint fails after the shift', async () => {
     const before = await stateOf(STACK);
     const calls = callWithoutPause(STACK);

@@ -1,4 +1,9 @@
-import { LambdaClient, ResourceConflictException, ResourceNotReadyException } from '@aws-sdk/client-lambda';
+import {
+  LambdaClient,
+  ResourceConflictException,
+  ResourceNotReadyException,
+  SnapStartNotReadyException,
+} from '@aws-sdk/client-lambda';
 import { describe, expect, it } from 'vitest';
 import { callWithEvents } from '../../../handlers/lib/smoke-event.ts';
 import { answering } from '../../support/answering.ts';
@@ -30,11 +35,24 @@ const hello = {
 const call = (lambda: LambdaClient, totalMs: number) =>
   callWithEvents(lambda, { name: 'shop-Hello' }, hello, '', { intervalMs: 1, totalMs });
 
-describe('a smoke event of a function that was idle for weeks', () => {
+describe('a smoke event of a function that is not ready', () => {
   it('is sent again until the function is active', async () => {
     const { client, asked } = waking([INACTIVE, PENDING, PENDING]);
     expect((await call(client, 10_000)).passed).toHaveLength(1);
     expect(asked).toHaveLength(4);
+  });
+
+  it('is sent again until the snapshot of a version with SnapStart is there', async () => {
+    const { client, asked } = waking([
+      new SnapStartNotReadyException({
+        Message:
+          'Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE.',
+        message: 'Lambda is initializing your function.',
+        $metadata: { httpStatusCode: 409 },
+      }),
+    ]);
+    expect((await call(client, 10_000)).passed).toHaveLength(1);
+    expect(asked).toHaveLength(2);
   });
 
   it('fails with what Lambda says where the function does not wake up', async () => {
