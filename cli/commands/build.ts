@@ -13,6 +13,7 @@ import { megabytes, refuseOverBudget, type SizeReport } from '../../core/size/re
 import { measureAll } from '../measure.ts';
 import { lazyOption, modeOption, type Overrides, openProject, planIn, workFolder } from '../open-build.ts';
 import { sizeTable } from '../show/release.ts';
+import { remarks } from '../show/remarks.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { dim, duration, green } from '../show/table.ts';
 
@@ -204,15 +205,6 @@ export async function build(options: BuildOptions): Promise<void> {
 }
 
 const summary = ({ files: _files, modules: _modules, ...rest }: Manifest) => rest;
-
-/** What a person should know of the build whether they ask or not: what was not traced, or not checked, and why. Each once. */
-export function remarks(manifests: readonly Manifest[]): string[] {
-  const lines = manifests.flatMap(({ steps, notes }) => [
-    ...steps.flatMap(({ note }) => (note === undefined ? [] : [`Not traced: ${note}.`])),
-    ...notes.map((note) => `Note: ${note}.`),
-  ]);
-  return [...new Set(lines)];
-}
 
 /** What went into an artifact and what was removed, with the reasons. */
 function details(manifest: Manifest): string {

@@ -27,6 +27,7 @@ import { releaseTasks, rollbackTasks } from '../follow/tasks.ts';
 import { packProject } from '../pack.ts';
 import type { ExecutionEnd, PipelineClient } from '../pipeline-client.ts';
 import { sizeTable, startTable, timingTable } from '../show/release.ts';
+import { remarks } from '../show/remarks.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { bold, duration, green, red } from '../show/table.ts';
 
@@ -56,6 +57,8 @@ const outputSchema = z.object({
   outputs: storedSchema,
   probes: z.array(storedSchema),
   smoke: z.array(storedSchema),
+  /** A line for each function that changed without a proof on a temporary twin, and why. */
+  unproven: z.array(z.string()),
 });
 
 const say = (json: boolean, text: string) => {
@@ -123,7 +126,7 @@ export async function watch(follower: Follower, json: boolean): Promise<Executio
 async function sizesOf(
   client: PipelineClient,
   release: { id: string; stackName: string },
-): Promise<{ report: SizeReport; text: string }> {
+): Promise<{ report: SizeReport; text: string; notes: string[] }> {
   const [report, plan] = await Promise.all([
     client.read(keys.sizes(release), sizeReportSchema),
     client.read(keys.plan(release), buildPlanSchema),
@@ -134,7 +137,7 @@ async function sizesOf(
       client.read(keys.manifest('function', name, key), manifestSchema),
     ),
   ]);
-  return { report, text: sizeTable(report, plan, manifests) };
+  return { report, text: sizeTable(report, plan, manifests), notes: remarks(manifests) };
 }
 
 function timings(follower: Follower): { state: string; item?: string; status: string; ms: number }[] {
@@ -187,7 +190,7 @@ export async function followRelease(
   const probes = (await client.loadAll(output.probes, z.array(probeSchema))).flat();
   const smoke = (await client.loadAll(output.smoke, smokeReportSchema)).flatMap(({ passed }) => passed);
   const urls = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, reachable(value)]));
-  const { report, text } = await sizesOf(client, output.release);
+  const { report, text, notes } = await sizesOf(client, output.release);
   if (json) {
     console.log(
       JSON.stringify({
@@ -199,6 +202,8 @@ export async function followRelease(
         sizes: report,
         probes,
         smoke,
+        unproven: output.unproven,
+        remarks: notes,
         states: timings(follower),
         ms: Math.round(ms),
       }),
@@ -207,6 +212,9 @@ export async function followRelease(
   }
   console.log(`\n${timingTable(follower.runs)}\n\n${text}\n`);
   if (probes.length > 0) console.log(`${startTable(probes)}\n`);
+  for (const line of notes) console.log(line);
+  for (const line of output.unproven)
+    console.log(`Changed without a proof on a temporary twin, and tested once it was live: ${line}.`);
   console.log(green(`Released ${output.release.id} in ${duration(ms)}; ${smoke.length} smoke tests passed.`));
   for (const [name, value] of Object.entries(urls)) console.log(`  ${name}: ${value}`);
   const answer = await firstAnswer(Object.values(urls), get);

@@ -46,10 +46,12 @@ def followed(add_event):
         if event_type != "TaskScheduled":
             return add_event(execution, event_type, details)
         scheduled = details["taskScheduledEventDetails"]
-        resource = scheduled["resource"]
+        # arn:aws:states:::sns:publish is resource publish of type sns.
+        resource_type, resource = scheduled["resource"].split(":")[-2:]
+        scheduled["resourceType"], scheduled["resource"] = resource_type, resource
         scheduled["parameters"] = compact(_arguments.get())
         event = add_event(execution, event_type, details)
-        about = {"resource": resource, "resourceType": scheduled["resourceType"]}
+        about = {"resource": resource, "resourceType": resource_type}
         add_event(execution, "TaskStarted", {"taskStartedEventDetails": about})
         if ".sync" in resource:
             add_event(execution, "TaskSubmitted", {"taskSubmittedEventDetails": about})

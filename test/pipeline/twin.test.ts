@@ -3,7 +3,7 @@ import { ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_PIPELINE, temporaryPrefix } from '../../core/release/pipeline-name.ts';
 import { temporaryName } from '../../core/release/probe.ts';
-import { get, lambda, records, release, stateOf, statesOf } from '../support/aws.ts';
+import { get, lambda, publishedBy, records, release, stateOf, statesOf } from '../support/aws.ts';
 import { callWithoutPause } from '../support/client.ts';
 import { changed, projectZip } from '../support/project.ts';
 
@@ -57,6 +57,7 @@ describe('a function without an alias', () => {
     );
     const seen = await calls.stop();
     expect(end.status, end.message).toBe('SUCCEEDED');
+    expect(end.output['unproven']).toEqual([]);
     expect(Object.keys(seen).sort()).toEqual(['200 1', '200 2']);
     expect(await temporary()).toEqual([]);
   });
@@ -73,6 +74,10 @@ describe('a function without an alias', () => {
       }),
     );
     expect(end.status, end.message).toBe('SUCCEEDED');
+    expect(end.output['unproven']).toEqual(['Hello: the release changes its Policies']);
+    expect(await publishedBy(end.arn)).toMatch(
+      /live.*\n\n.*without a proof.*\nHello: the release changes its Policies$/s,
+    );
     expect(await get(STACK, '/hello')).toMatchObject({ status: 200, body: { version: 1 } });
   });
 });

@@ -244,6 +244,20 @@ export async function outputOf(arn: string, state: string): Promise<Record<strin
   return JSON.parse(exited?.stateExitedEventDetails?.output ?? '{}') as Record<string, unknown>;
 }
 
+/** The message that an execution has sent to the topic. */
+export async function publishedBy(arn: string): Promise<string> {
+  const { events = [] } = await sfn.send(
+    new GetExecutionHistoryCommand({ executionArn: arn, maxResults: 1000 }),
+  );
+  const published = events.find(
+    ({ taskScheduledEventDetails: task }) => task?.resourceType === 'sns' && task.resource === 'publish',
+  );
+  const { Message = '' } = JSON.parse(published?.taskScheduledEventDetails?.parameters ?? '{}') as {
+    Message?: string;
+  };
+  return Message;
+}
+
 /** The execution of the rollback machine that a failed release has called. */
 export const wayBackOf = (arn: string): string => calledExecution(pipeline.RollbackMachine, arn);
 
