@@ -18,11 +18,12 @@ afterAll(() => {
 });
 
 describe('plimsoll deploy --local', () => {
-  const deploy = (mark?: string, ...more: string[]) =>
+  const run = (command: string, mark?: string, ...more: string[]) =>
     startCommand(
-      ['deploy', '--local', '--state', state, '--project', project, '--stack-name', 'cut', ...more],
+      [command, '--local', '--state', state, '--project', project, '--stack-name', 'cut', ...more],
       mark,
     );
+  const deploy = (mark?: string, ...more: string[]) => run('deploy', mark, ...more);
 
   it.each([
     ['SIGINT', 'Snapshot'],
@@ -52,7 +53,17 @@ describe('plimsoll deploy --local', () => {
     },
   );
 
-  it('says who uses the embedded AWS, or waits', async () => {
+  it('is undone by rollback --local, too, when it was killed', async () => {
+    const cut = deploy();
+    await cut.says('Snapshot');
+    cut.child.kill('SIGKILL');
+    await cut.exited;
+    const back = run('rollback');
+    expect(await back.exited, back.output()).toBe(0);
+    expect(back.output()).toContain('cut is as it was before that release.');
+  });
+
+  it('says who uses the embedded AWS, or waits; and is undone by rollback --local', async () => {
     const first = deploy();
     await first.says('Embedded AWS at');
     const second = deploy();
@@ -62,6 +73,10 @@ describe('plimsoll deploy --local', () => {
     const third = deploy('', '--when-locked', 'wait');
     expect(await first.exited, first.output()).toBe(0);
     expect(await third.exited, third.output()).toBe(0);
+    const ids = [first, third].map((one) => /Released (\S+)/.exec(one.output())?.[1] ?? '');
+    const back = run('rollback');
+    expect(await back.exited, back.output()).toBe(0);
+    expect(back.output()).toContain(`from ${ids[1]} back to ${ids[0]}`);
   });
 
   it('makes state anew that does not fit together', async () => {
