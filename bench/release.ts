@@ -1,7 +1,7 @@
 /**
  * Measures, on the embedded AWS and in one run, what a client that calls the example's GET /predict without pause sees while
  * it is released: its functions behind an alias, and changed in place. A good release, one whose endpoint check fails once it
- * is live, and the way back to the first one. Prints both sides.
+ * is live, and the rollback to the first one. Prints both sides.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -78,7 +78,7 @@ export class PipelineClient {
     return executionArn;
   }
 
-  /** Lets the rollback machine bring a stack back. @returns ARN of the execution */
+  /** Lets the rollback machine roll a stack back. @returns ARN of the execution */
   async startRollback(stackName: string): Promise<string> {
     const { executionArn = '' } = await this.sfn.send(
       new StartExecutionCommand({

@@ -69,7 +69,7 @@ export class StackBusyError extends failure('StackBusyError', 1) {}
 export class SmokeTestFailedError extends failure('SmokeTestFailedError', 1) {}
 /** An alarm went off while a part of the traffic went to the new version. */
 export class AlarmDuringShiftError extends failure('AlarmDuringShiftError', 1) {}
-/** The stack could not be brought back to its snapshot. */
+/** The stack could not be rolled back to its snapshot. */
 export class RollbackFailedError extends failure('RollbackFailedError', 1) {}
 /** The embedded AWS could not be started, or has died. */
 export class EmbeddedAwsError extends failure('EmbeddedAwsError', 2) {}

@@ -99,7 +99,7 @@ function parametersOf(
   return [...kept, ...set.map(([ParameterKey, ParameterValue]) => ({ ParameterKey, ParameterValue }))];
 }
 
-/** @throws StatefulChangeError where the template has no place any more for a value that nobody could bring back */
+/** @throws StatefulChangeError where the template has no place any more for a value that nobody could restore */
 function refuseDropped(template: Template, { parameters }: Snapshot, { allowDataLoss }: Release): void {
   const declared = declaredIn(template);
   const dropped = parameters.flatMap(({ key }) => (declared.includes(key) ? [] : [key]));

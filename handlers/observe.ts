@@ -29,7 +29,7 @@ import { StackLock } from './lib/stack-lock.ts';
 
 const inputSchema = z.object({
   release: releaseSchema,
-  /** ARN of the execution that releases the stack, or brings it back. */
+  /** ARN of the execution that releases the stack, or rolls it back. */
   execution: z.string(),
   /** The first of the stack's functions that is not done yet. */
   from: z.int().min(0),
@@ -98,7 +98,7 @@ const ALARMS_AT_ONCE = 3;
 /**
  * Gives a part of the stack's functions their alarms and a limit to their logs, and with the last of them the stack its
  * dashboard. Each call overwrites the last.
- * @throws StackLockedError where the release was stopped meanwhile, and is another execution's to bring back
+ * @throws StackLockedError where the release was stopped meanwhile, and is another execution's to roll back
  */
 export async function observe(
   { release, execution, from }: z.output<typeof inputSchema>,

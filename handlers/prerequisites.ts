@@ -116,8 +116,8 @@ function explainLock({ owner, release, stuck }: Lock, decision: LockDecision): s
   if (decision === 'held')
     return `${who} is running; wait until it is done, or start with "whenLocked": "wait" (plimsoll deploy --when-locked wait)`;
   if (decision === 'stuck')
-    return `${who} could not be brought back: ${stuck}. Mend the stack, then start with "unlock": true (plimsoll deploy --unlock)`;
-  return `${who} was stopped before it ended; the state machine Rollback brings the stack back. If it does not run, start it with {"stackName": "${release.stackName}"}, then start again`;
+    return `${who} could not be rolled back: ${stuck}. Repair the stack, then start with "unlock": true (plimsoll deploy --unlock)`;
+  return `${who} was stopped before it ended; the state machine Rollback rolls the stack back. If it does not run, start it with {"stackName": "${release.stackName}"}, then start again`;
 }
 
 /** Makes this execution the only one that releases the stack. @throws StackLockedError, StackBusyError, AlreadyStartedError */
@@ -147,7 +147,7 @@ async function refuseUnready(
     throw new PrerequisiteError(`stack ${stackName} is ${status}; wait until it is done, then start again`);
   if (status.endsWith('_FAILED') || status === 'ROLLBACK_COMPLETE') {
     throw new PrerequisiteError(
-      `stack ${stackName} is ${status} and takes no update; mend or delete it in the CloudFormation console, then start again`,
+      `stack ${stackName} is ${status} and takes no update; repair or delete it in the CloudFormation console, then start again`,
     );
   }
   refuseLostValues(Object.keys(parameters), shownParameters(stack?.Parameters ?? []), allowDataLoss);

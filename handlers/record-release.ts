@@ -22,7 +22,7 @@ const inputSchema = z.object({
   /** ARN of the execution that carried it, where that is another one. */
   deployment: z.string().nullish(),
   failure: failureSchema.nullish(),
-  /** Why the stack could not be brought back. */
+  /** Why the stack could not be rolled back. */
   rollbackFailure: failureSchema.nullish(),
   /** null where it did not come that far. */
   snapshot: storedSchema.nullish(),
@@ -47,7 +47,7 @@ interface Output {
   message: string;
 }
 
-/** Values that the input gave, for going back to this release: not those that its template asks to show to nobody. */
+/** Values that the input gave, for rolling back to this release: not those that its template asks to show to nobody. */
 async function parametersToKeep(release: Release, bucket: ArtifactBucket): Promise<string> {
   const hidden = noEchoIn(await bucket.readJson(keys.template(release), z.record(z.string(), z.unknown())));
   return JSON.stringify(withoutNames(release.parameters, hidden));
@@ -68,7 +68,7 @@ async function probesToKeep(stored: readonly Stored[], bucket: ArtifactBucket): 
 
 /**
  * Writes the release's record, pk stack#NAME, sk release#ID, and lets the next release begin; where the stack could not be
- * brought back, a human has to look first. @throws StackLockedError where another execution brings the release back
+ * rolled back, a human has to look first. @throws StackLockedError where another execution rolls the release back
  */
 export async function recordRelease(
   input: z.output<typeof inputSchema>,

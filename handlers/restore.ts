@@ -55,14 +55,14 @@ interface Clients {
 }
 
 interface Output {
-  /** What was done on the way back, in order; empty where the stack was as before. */
+  /** What was done during the rollback, in order; empty where the stack was as before. */
   steps: string[];
   status: string;
   /** The release that runs again, whose smoke tests must pass now; null where nothing was changed, or nobody knows it. */
   previous: Release | null;
   /** Numbers of the batches in which its functions are proven. */
   batches: number[];
-  /** ISO time from which on an error in the logs is one of what is back. */
+  /** ISO time from which on an error in the logs is one of the restored version. */
   since: string;
 }
 
@@ -71,7 +71,7 @@ const MAX_STEPS = 6;
 
 function stuck(release: Release, status: string, why: string): never {
   throw new RollbackFailedError(
-    `stack ${release.stackName} is ${status} and cannot be brought back by itself: ${why}. Mend it in the CloudFormation console; its template before the release is ${keys.snapshotTemplate(release)} in the artifact bucket.`,
+    `stack ${release.stackName} is ${status} and cannot be rolled back automatically: ${why}. Repair it in the CloudFormation console; its template before the release is ${keys.snapshotTemplate(release)} in the artifact bucket.`,
   );
 }
 

@@ -36,7 +36,7 @@ interface Clients {
 /** Keeps what is needed to come back to the stack as it runs now. @returns where it lies */
 export async function snapshot({ release }: z.output<typeof inputSchema>, clients: Clients): Promise<Stored> {
   const { cloudformation, lambda, bucket } = clients;
-  // It lies in the bucket, too: when this execution is stopped, another one brings the stack back.
+  // It lies in the bucket, too: when this execution is stopped, another one rolls the stack back.
   const keep = (result: Snapshot): Promise<Stored> => bucket.store(keys.snapshot(release), result);
   const stack = await describeStack(cloudformation, release.stackName);
   const now = stackNow(stack);

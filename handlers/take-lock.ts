@@ -24,7 +24,7 @@ interface Clients {
 }
 
 interface Output {
-  /** The release that failed, or was stopped before it ended; null where there is none, and so nothing to bring back. */
+  /** The release that failed, or was stopped before it ended; null where there is none, and so nothing to roll back. */
   release: Release | null;
   /** How the execution that carried it ended: its status, and its error where it failed. */
   ended: string;
@@ -68,7 +68,7 @@ export async function takeLock(
     throw new StackBusyError(`execution ${stopped} has ended, but Step Functions still reports ${status}`);
   if (isAlive(status) && !called)
     throw new StackLockedError(
-      `release ${held.release.id} of stack ${stackName} (${executionLink(held.owner)}) is running and brings the stack back by itself if it fails; stop it first if it must end now`,
+      `release ${held.release.id} of stack ${stackName} (${executionLink(held.owner)}) is running and rolls the stack back itself if it fails; stop it first if it must end now`,
     );
   if (!(await lock.take({ ...held, owner: execution }, held.owner)))
     throw new StackBusyError(`stack ${stackName} was taken over by another execution`);

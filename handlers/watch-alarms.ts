@@ -61,7 +61,7 @@ export async function watchAlarms(
   }
   if (red.length > 0)
     throw new AlarmDuringShiftError(
-      `${red.length === 1 ? 'an alarm' : `${red.length} alarms`} went off while traffic went over to the new version: ${red.slice(0, 3).join('; ')}. All of it is led back; see the logs of the function.`,
+      `${red.length === 1 ? 'an alarm' : `${red.length} alarms`} went off while traffic went over to the new version: ${red.slice(0, 3).join('; ')}. All of it goes to the previous version again; see the logs of the function.`,
     );
   return { done: Date.now() >= Date.parse(until) };
 }

@@ -80,7 +80,7 @@ export class DeployMachine extends Construct {
         },
         { actions: ['sns:Publish'], resources: [topic.topicArn] },
         { actions: ['states:StartExecution'], resources: [rollback.stateMachineArn] },
-        // Not StopExecution: a way back that has begun goes on though the release that called it is stopped.
+        // Not StopExecution: a rollback that has begun goes on though the release that called it is stopped.
         describeExecutions('rollback'),
       ],
       timeoutSeconds: DEPLOY_SECONDS,

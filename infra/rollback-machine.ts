@@ -23,7 +23,7 @@ const STATES = [
   'RecordRelease',
 ];
 
-/** The way back: of the deploy machine where it fails, of what a stopped execution has left, and by hand. */
+/** The rollback: of the deploy machine where it fails, of what a stopped execution has left, and by hand. */
 export class RollbackMachine extends Construct {
   readonly machine: StateMachine;
 

@@ -15,7 +15,7 @@ const buildTools = join(state, 'build-tools');
 const MIN_NODE = [20, 19];
 const MIN_PYTHON = [3, 11];
 
-/** Says what is missing and how to mend it, and ends: this is for people, not a stack trace. */
+/** Says what is missing and how to repair it, and ends: this is for people, not a stack trace. */
 function stop(problem, remedy) {
   console.error(`setup: ${problem}\n  ${remedy}`);
   process.exit(2);

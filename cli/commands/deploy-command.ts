@@ -45,7 +45,7 @@ export function deployCommand(): Command {
       collect,
       {},
     )
-    .option('--enable-rollback', 'go back to the running release on any failure (the default)')
+    .option('--enable-rollback', 'roll back to the running release if any step fails (the default)')
     .option('--no-rollback', 'leave a failed release as it is, for a look at it')
     .addOption(allowDataLoss())
     .addOption(
@@ -55,7 +55,7 @@ export function deployCommand(): Command {
     )
     .option(
       '--unlock',
-      'start though a release before could not be brought back: after you have mended the stack',
+      'the last rollback failed: start all the same, after you have repaired the stack',
       false,
     )
     .option('--pipeline <stack>', 'name of the stack of the pipeline', 'Plimsoll')

@@ -22,7 +22,7 @@ interface Options {
   state?: string;
 }
 
-/** The release to go back to: the one that is named, else the last good one before the one that runs. @throws InvalidInputError */
+/** The release to roll back to: the one that is named, else the last good one before the one that runs. @throws InvalidInputError */
 export function targetOf(
   records: readonly ReleaseRecord[],
   to: string | undefined,
@@ -30,7 +30,7 @@ export function targetOf(
   const released = records.filter(({ outcome }) => outcome === 'RELEASED');
   const from = released.at(-1);
   const known = released.map(({ id }) => id).join(', ') || 'none';
-  if (!from) throw new InvalidInputError('nothing was released yet, so there is nothing to go back to');
+  if (!from) throw new InvalidInputError('nothing was released yet, so there is nothing to roll back to');
   const before = released.slice(0, -1);
   const target =
     to === undefined
@@ -44,9 +44,9 @@ export function targetOf(
   );
 }
 
-/** Lets the pipeline bring back what a stopped release has left. @returns the exit code */
+/** Lets the pipeline roll back what a stopped release has left. @returns the exit code */
 async function finishStopped(client: PipelineClient, stackName: string, json: boolean): Promise<number> {
-  if (!json) console.log(dim(`a release of ${stackName} was stopped before it ended; it is brought back`));
+  if (!json) console.log(dim(`a release of ${stackName} was stopped before it ended; it is rolled back`));
   const executionArn = await client.startRollback(stackName);
   const end = await client.untilEnd(executionArn);
   const error = end.error ?? end.status;
@@ -111,11 +111,11 @@ async function rollback(
 export function rollbackCommand(): Command {
   return new Command('rollback')
     .description(
-      'go back: what a stopped release has left is undone; else an earlier release is deployed again, with all its proofs',
+      'roll back what a stopped release has left; else deploy an earlier release again, with all its proofs',
     )
     .option(
       '--to <release>',
-      'id of the release to go back to (default: the last good one before the one that runs)',
+      'id of the release to roll back to (default: the last good one before the one that runs)',
     )
     .addOption(allowDataLoss())
     .option('--project <folder>', 'folder of the SAM project', '.')

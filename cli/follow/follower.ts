@@ -5,10 +5,10 @@ import type { ExecutionEnd, PipelineClient } from '../pipeline-client.ts';
 
 const POLL_MS = 500;
 
-/** Follows one execution, and the way back that it calls; whoever waits for something looks again after each poll. */
+/** Follows one execution, and the rollback that it calls; whoever waits for something looks again after each poll. */
 export class Follower {
   runs: StateRun[] = [];
-  /** The states of the way back, once it is called. */
+  /** The states of the rollback, once it is called. */
   back: StateRun[] = [];
   end: ExecutionEnd | undefined;
   private readonly listeners = new Set<() => void>();
@@ -49,7 +49,7 @@ export class Follower {
     });
   }
 
-  /** The states of the release and of its way back, in that order. */
+  /** The states of the release and of its rollback, in that order. */
   get all(): StateRun[] {
     return [...this.runs, ...this.back];
   }

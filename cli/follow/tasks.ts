@@ -34,10 +34,10 @@ const TITLES: readonly (readonly [state: string, title: string])[] = [
 /** What may happen after a failure, in its order. */
 const AFTERWARDS: typeof TITLES = [
   ['Restore', 'Roll back'],
-  ['SmokeTestRestored', 'Smoke tests of what is back'],
+  ['SmokeTestRestored', 'Smoke tests of the restored version'],
   ['SmokeTestRestoredEndpoints', 'Smoke tests of its endpoints'],
   ['CheckRestoredLogs', 'Check its logs'],
-  ['ObserveRestored', 'Alarms and dashboard of what is back'],
+  ['ObserveRestored', 'Alarms and dashboard of the restored version'],
 ];
 
 export const titleOf = (state: string): string =>

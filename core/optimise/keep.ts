@@ -32,7 +32,7 @@ export function moduleName(path: string): string | undefined {
 
 /**
  * Modules that code which ran can still reach: what the loaded modules import later, inside functions, and all that is
- * loaded with it. What those would import later in turn is not followed: the way back at run time is for that.
+ * loaded with it. What those would import later in turn is not followed: the fetch at run time is for that.
  */
 export function reachableModules(
   loaded: ReadonlySet<string>,

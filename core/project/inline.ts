@@ -6,7 +6,7 @@ import { parseYaml } from './yaml.ts';
 
 /**
  * Files that a template names by a local path, as definitions of state machines, APIs and resolvers. `sam package` puts them
- * into a bucket; here their text goes into the template, where it is looked at, hashed, kept and brought back with the rest.
+ * into a bucket; here their text goes into the template, where it is looked at, hashed, kept and restored with the rest.
  */
 
 /** A property that may name a file, and the one that takes what the file holds. */

@@ -268,7 +268,7 @@ export function holdable(template: Template, parameters: Readonly<Record<string,
 }
 
 /**
- * The template with the versions of another one beside its own, so that going back to that finds them as they were. They
+ * The template with the versions of another one beside its own, so that a rollback finds them as they were. They
  * belong to functions that are in both.
  */
 export function withVersionsOf(template: Template, before: Template): Template {

@@ -9,7 +9,7 @@ export const lockSchema = z.object({
   release: releaseSchema,
   /** The object version or idempotency key that the release was started with. */
   claim: z.string(),
-  /** Why the stack could not be brought back: a human has to mend it first. */
+  /** Why the stack could not be rolled back: a human has to repair it first. */
   stuck: z.string().optional(),
 });
 export type Lock = z.infer<typeof lockSchema>;
@@ -20,9 +20,9 @@ export type LockDecision =
   | 'held'
   /** The holder is dead, and has changed nothing. */
   | 'take-over'
-  /** The holder is dead, and what it changed has to be brought back first. */
+  /** The holder is dead, and what it changed has to be rolled back first. */
   | 'unfinished'
-  /** What it changed could not be brought back. */
+  /** What it changed could not be rolled back. */
   | 'stuck';
 
 /** Whether an execution in this state goes on, or may: what it holds is its own. */

@@ -5,7 +5,7 @@ import type { Release } from './release.ts';
 
 /**
  * Values of parameters that CloudFormation shows to nobody: once ended, none can be
- * brought back, and no two can be compared. All of it pure.
+ * restored, and no two can be compared. All of it pure.
  */
 
 /** What CloudFormation shows of such a value: docs.aws.amazon.com, "Parameters section structure". */
@@ -27,7 +27,7 @@ export const shownParameters = (parameters: readonly StackParameter[]): { key: s
  * @param ended names of parameters whose values the release would end
  * @param stack parameters of the stack as it runs, as `shownParameters` gives them
  * @param allowed names that the input allows to lose
- * @throws StatefulChangeError where nobody could bring such a value back
+ * @throws StatefulChangeError where nobody could restore such a value
  */
 export function refuseLostValues(
   ended: readonly string[],
@@ -39,7 +39,7 @@ export function refuseLostValues(
   );
   if (lost.length === 0) return;
   throw new StatefulChangeError(
-    `the release would end the value of parameter ${lost.join(', ')}, which is NoEcho: CloudFormation shows it to nobody, so that no rollback could bring it back; nothing was changed. Leave the parameter as it is (not in the input, still in template.yaml: the stack keeps its value), read the secret by a dynamic reference ({{resolve:secretsmanager:…}}), or allow it by name in the input: "allowDataLoss": [${lost.map((name) => `"${name}"`).join(', ')}] (plimsoll deploy or rollback --allow-data-loss ${lost[0]})`,
+    `the release would end the value of parameter ${lost.join(', ')}, which is NoEcho: CloudFormation shows it to nobody, so that no rollback could restore it; nothing was changed. Leave the parameter as it is (not in the input, still in template.yaml: the stack keeps its value), read the secret by a dynamic reference ({{resolve:secretsmanager:…}}), or allow it by name in the input: "allowDataLoss": [${lost.map((name) => `"${name}"`).join(', ')}] (plimsoll deploy or rollback --allow-data-loss ${lost[0]})`,
   );
 }
 

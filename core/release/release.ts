@@ -38,7 +38,7 @@ export const startSchema = z.strictObject({
   allowDataLoss: z.array(logicalPathSchema).max(100).default([]),
   /** What to do while another execution releases the stack. @default refuse */
   whenLocked: z.enum(['refuse', 'wait']).default('refuse'),
-  /** Starts though a release before could not be brought back: only after the stack has been mended. @default false */
+  /** Starts though the last rollback failed: only after the stack has been repaired. @default false */
   unlock: z.boolean().default(false),
 });
 

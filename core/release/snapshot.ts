@@ -21,9 +21,9 @@ const liveFunctionSchema = z.object({
   retentionDays: z.int().optional(),
 });
 
-/** What is needed to bring a stack back to the state before a release. */
+/** What is needed to restore a stack to its state before a release. */
 export const snapshotSchema = z.object({
-  /** False before a first deployment: going back means that there is no stack. */
+  /** False before a first deployment: a rollback removes the stack. */
   existed: z.boolean(),
   status: z.string().optional(),
   /** ISO time of the stack's last change: it is the same as long as nothing was deployed. */
@@ -53,7 +53,7 @@ export interface StackNow {
   changedAt: string;
 }
 
-/** The next thing to do on the way back. */
+/** The next thing to do during the rollback. */
 export type RestoreStep = 'nothing' | 'wait' | 'delete' | 'redeploy' | 'continue-rollback' | 'stuck';
 
 /** Stack states in which CloudFormation takes no order: docs.aws.amazon.com, "Stack status codes". */
@@ -61,7 +61,7 @@ export const isBusy = (status: string): boolean =>
   status.endsWith('_IN_PROGRESS') && status !== 'REVIEW_IN_PROGRESS';
 
 /**
- * Decides how to go back to a snapshot. Asked again after each step, it ends at `nothing`, whatever state the stack
+ * Decides how to restore a snapshot. Asked again after each step, it ends at `nothing`, whatever state the stack
  * was found in.
  * @param snapshot undefined where the release failed before it took one, and so changed nothing
  */

@@ -72,7 +72,7 @@ export class StackLock {
 
   /**
    * A handler goes on though its execution was stopped: Lambda is not told. Before it changes anything it asks whose the
-   * stack is. @throws StackLockedError where the release is another execution's to bring back
+   * stack is. @throws StackLockedError where the release is another execution's to roll back
    */
   async refuseStopped(release: Release, execution: string): Promise<void> {
     const owner = (await this.read(release.stackName))?.owner;
@@ -82,7 +82,7 @@ export class StackLock {
     );
   }
 
-  /** Keeps the lock until a human has mended the stack. */
+  /** Keeps the lock until a human has repaired the stack. */
   async keep(release: Release, why: string): Promise<void> {
     const command = new UpdateItemCommand({
       TableName: this.table,

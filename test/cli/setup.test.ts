@@ -31,7 +31,7 @@ function setup(...nodeOptions: string[]) {
   return { status, stderr };
 }
 
-describe('the set-up says what is missing, and how to mend it', () => {
+describe('the set-up says what is missing, and how to repair it', () => {
   it('where Node is too old', () => {
     const old =
       "data:text/javascript,Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.0' } })";

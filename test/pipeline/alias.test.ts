@@ -133,7 +133,7 @@ describe('a function behind an alias', () => {
     expect(await statesOf(end.arn)).not.toContain('CreateChangeSet');
   });
 
-  it('is led back within seconds when an endpoint fails after the shift', async () => {
+  it('is rolled back within seconds when an endpoint fails after the shift', async () => {
     const before = await stateOf(STACK);
     const calls = callWithoutPause(STACK);
     const arn = await start({
@@ -211,7 +211,7 @@ describe('a release with held aliases that a human stops', () => {
   const stack = 'aliased-stopped';
 
   it.each(['SmokeTestHeld', 'ShiftTraffic'])(
-    'in %s is brought back: alias, stack and answers are as before',
+    'in %s is rolled back: alias, stack and answers are as before',
     async (state) => {
       const first = await release(stack, await project(1));
       expect(first.status, first.message).toBe('SUCCEEDED');
@@ -236,7 +236,7 @@ describe('a handler that goes on though its execution was stopped', () => {
     return failed ? (JSON.parse(text) as { errorType?: string }).errorType : 'done';
   };
 
-  it('changes nothing any more once the stack was brought back', async () => {
+  it('changes nothing any more once the stack was rolled back', async () => {
     expect((await release(stack, await project(1))).status).toBe('SUCCEEDED');
     const before = [await stateOf(stack), await aliasOf(stack)];
     const arn = await start({

@@ -81,7 +81,7 @@ describe('AWS itself refuses', () => {
     },
   );
 
-  it('the first call of each kind on the way back, too: the stack is as before', async () => {
+  it('the first call of each kind during the rollback, too: the stack is as before', async () => {
     const before = await stateOf(STACK);
     const { result, answered } = await withFaults(
       [{ principal: on('Restore'), action: '*', ...THROTTLE, times: 1 }],
@@ -249,12 +249,12 @@ describe('somebody overwrites', () => {
     expect(result.error, result.message).toBe('SmokeTestFailedError');
     expect((await outcomes()).at(-1)).toBe('ROLLBACK_FAILED');
     expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 8 } });
-    const mended = await release(STACK, await project(8, '1.16.0'), { unlock: true });
-    expect(mended.status, mended.message).toBe('SUCCEEDED');
+    const repaired = await release(STACK, await project(8, '1.16.0'), { unlock: true });
+    expect(repaired.status, repaired.message).toBe('SUCCEEDED');
   });
 });
 
-describe('the way back itself fails', () => {
+describe('the rollback itself fails', () => {
   // Three attempts of the SDK are one of the state.
   const restoreFails = (times: number, error: Pick<Fault, 'error' | 'status'>): Fault => ({
     principal: on('Restore'),
@@ -287,8 +287,8 @@ describe('the way back itself fails', () => {
     expect(await lockOwner(STACK)).toBeDefined();
     const refused = await release(STACK, await project(8, '1.16.0'));
     expect(refused.error).toBe('StackLockedError');
-    const mended = await release(STACK, await project(8, '1.16.0'), { unlock: true });
-    expect(mended.status, mended.message).toBe('SUCCEEDED');
+    const repaired = await release(STACK, await project(8, '1.16.0'), { unlock: true });
+    expect(repaired.status, repaired.message).toBe('SUCCEEDED');
     expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 8 } });
   });
 

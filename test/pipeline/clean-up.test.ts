@@ -23,7 +23,7 @@ const project = (six: string, more: object = {}) =>
   });
 
 describe('layer versions', () => {
-  it('that a release needs which can be gone back to stay; older ones of ours go, and nothing of others', async () => {
+  it('that a release needs to which you can roll back stay; older ones of ours go, and nothing of others', async () => {
     const good = async (six: string) => {
       const end = await release(STACK, await project(six));
       expect(end.status, end.message).toBe('SUCCEEDED');

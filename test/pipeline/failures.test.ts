@@ -275,7 +275,7 @@ describe('a first deployment that fails leaves no stack', () => {
   });
 });
 
-describe('what is brought back', () => {
+describe('what is restored', () => {
   it('must pass its own smoke tests: else nobody may go on before a human has looked', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'plimsoll-broken-world-'));
     const flag = join(folder, 'flag');
@@ -296,7 +296,7 @@ describe('what is brought back', () => {
       const next = await release('world', await projectZip());
       expect(next.error).toBe('StackLockedError');
       expect(next.message).toMatch(
-        /could not be brought back: smoke event you of Hello: .*the world has changed/,
+        /could not be rolled back: smoke event you of Hello: .*the world has changed/,
       );
       expect((await release('world', await projectZip(), { unlock: true })).status).toBe('SUCCEEDED');
     } finally {

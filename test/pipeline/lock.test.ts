@@ -106,7 +106,7 @@ describe('one release at a time', () => {
     expect(await get('waits', '/hello')).toMatchObject({ body: { version: 2 } });
   });
 
-  it('a stack that could not be brought back is not touched until a human has said that it is mended', async () => {
+  it('a stack that could not be rolled back is not touched until a human has said that it is repaired', async () => {
     await markStuck('stuck', {
       owner: `${pipeline.DeployMachine.replace(':stateMachine:', ':execution:')}:gone`,
       releaseId: '20260101t000000000z-00000000',
@@ -124,10 +124,10 @@ describe('one release at a time', () => {
     const refused = await release('stuck', await projectZip());
     expect(refused.error).toBe('StackLockedError');
     expect(refused.message).toMatch(
-      /could not be brought back: resource Table could not be deleted.*"unlock": true/,
+      /could not be rolled back: resource Table could not be deleted.*"unlock": true/,
     );
-    const mended = await release('stuck', await projectZip(), { unlock: true });
-    expect(mended.status, mended.message).toBe('SUCCEEDED');
+    const repaired = await release('stuck', await projectZip(), { unlock: true });
+    expect(repaired.status, repaired.message).toBe('SUCCEEDED');
     expect(await lockOwner('stuck')).toBeUndefined();
   });
 });
@@ -163,7 +163,7 @@ describe('a release that a human stops', () => {
   ];
 
   it.each(isLong ? [...OFTEN, ...SELDOM] : OFTEN)(
-    'in %s is brought back: the stack is as before, and answers as before',
+    'in %s is rolled back: the stack is as before, and answers as before',
     async (state) => {
       const stack = `stopped-in-${state}`;
       const before = await released(stack);
@@ -191,7 +191,7 @@ describe('a release that a human stops', () => {
         'optimise: { mode: rules }\nsmoke: { endpoints: [{ get: /hello, body: { version: 9 } }] }\n',
     });
 
-  it('on its way back is brought back all the same, once', async () => {
+  it('during its rollback is rolled back all the same, once', async () => {
     const stack = 'stopped-in-Rollback';
     const before = await released(stack);
     const arn = await begin(stack, await failing());
@@ -207,13 +207,13 @@ describe('a release that a human stops', () => {
     expect((await records(stack)).at(-1)).toMatchObject({ execution: arn, error: 'SmokeTestFailedError' });
   });
 
-  it('whose way back is stopped, too, stays locked; the rollback machine, by hand, ends it', async () => {
+  it('whose rollback is stopped, too, stays locked; the rollback machine, by hand, ends it', async () => {
     const stack = 'stopped-on-its-way';
     const before = await released(stack);
     const arn = await begin(stack, await failing());
     await entered(arn, 'Rollback');
     const way = wayBackOf(arn);
-    await until('the way back', async () => (await lockOwner(stack)) === way || undefined);
+    await until('the rollback', async () => (await lockOwner(stack)) === way || undefined);
     await stop(way);
     expect((await ended(arn)).error).toBe('SmokeTestFailedError');
     expect(await lockOwner(stack)).toBe(way);
@@ -237,7 +237,7 @@ describe('a release that a human stops', () => {
     });
     expect(failed).toBe(true);
     expect(text).toMatch(/StackLockedError.*was stopped before its release began|AlreadyStarted/);
-    // The rule for stopped executions may be at work by now; it has nothing to bring back.
+    // The rule for stopped executions may be at work by now; it has nothing to roll back.
     await unlocked('late');
     expect(await stateOf('late')).toEqual({ exists: false });
   });

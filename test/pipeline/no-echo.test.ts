@@ -86,7 +86,7 @@ describe('the value of a NoEcho parameter', () => {
     expect(await live()).toEqual({ text: 'hello you', version: 'one' });
   });
 
-  it('is not ended by another one, as nobody could bring it back', async () => {
+  it('is not ended by another one, as nobody could restore it', async () => {
     const before = await stateOf(STACK);
     const arn = await start({
       source: await upload(`uploads/${STACK}.zip`, await project()),

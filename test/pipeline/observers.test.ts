@@ -86,7 +86,7 @@ async function observersOf(stack: string) {
   };
 }
 
-/** Stops a release that has set all of that up anew, and waits until the stack is brought back. */
+/** Stops a release that has set all of that up anew, and waits until the stack is rolled back. */
 async function stopAfterObserve(stack: string, zip: Buffer, before: object): Promise<void> {
   const arn = await start({ source: await upload(`uploads/${stack}.zip`, zip), stackName: stack });
   // While the traffic is watched there is time to do what Observe does, and to look at it.
@@ -113,7 +113,7 @@ describe('alarms, dashboard and log retention', () => {
     expect(await get(stack, '/hello')).toMatchObject({ body: { version: 1 } });
     expect(await observersOf(stack)).toEqual(before);
 
-    // The same on the deploy machine's own way back, for whatever was changed meanwhile.
+    // The same on the deploy machine's own rollback, for whatever was changed meanwhile.
     const arn = await start({
       source: await upload(`uploads/${stack}.zip`, await project(3, 10, RAISES)),
       stackName: stack,

@@ -27,7 +27,7 @@ import { isLong } from '../support/long.ts';
 import { aliased, BASE, type Files, projectZip } from '../support/project.ts';
 
 /**
- * Random sequences of good releases, failing ones, ones that a human stops at any moment, starts at once and ways back, on
+ * Random sequences of good releases, failing ones, ones that a human stops at any moment, starts at once and rollbacks, on
  * several stacks side by side. After each step the stack must be at rest, free, and answer as its last good release.
  * PLIMSOLL_WALK_SEED=n repeats a walk; `npm run test:long` makes it longer.
  */
@@ -168,7 +168,7 @@ class Walk {
       await sfn.send(new StopExecutionCommand({ executionArn: arn })).catch(() => undefined);
       const { status } = await ended(arn);
       // Its Prerequisites may take the lock after the stop: a lock that is free says nothing before the rule has come.
-      if (status === 'ABORTED') await ended(await until(`the way back of ${arn}`, () => startedByRule(arn)));
+      if (status === 'ABORTED') await ended(await until(`the rollback of ${arn}`, () => startedByRule(arn)));
       this.note(step, status);
     }
     if (step.do === 'twice') {
@@ -203,7 +203,7 @@ class Walk {
       const holder = await lockOwner(this.stack);
       if (holder === undefined) return 'nobody';
       const alive = await sfn.send(new DescribeExecutionCommand({ executionArn: holder }));
-      // The rule that brings a stopped release back has not come yet, or is at work.
+      // The rule that rolls a stopped release back has not come yet, or is at work.
       if (alive.status !== 'SUCCEEDED' && alive.status !== 'FAILED') return undefined;
       // It may have ended, and let go, since it was read.
       return (await lockOwner(this.stack)) === holder ? holder : undefined;

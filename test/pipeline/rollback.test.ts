@@ -16,7 +16,7 @@ const command = (name: string, ...args: string[]) => plimsoll(name, '--project',
 const version = async () => (await get(STACK, '/hello')).body as { version: number; text: string };
 
 describe('plimsoll rollback', () => {
-  it('says so where there is nothing to go back to', async () => {
+  it('says so where there is nothing to roll back to', async () => {
     const { code, stderr } = await command('rollback');
     expect(code).toBe(2);
     expect(stderr).toContain('nothing was released yet');
@@ -109,10 +109,10 @@ describe('plimsoll rollback', () => {
     expect(refused.code).not.toBe(0);
     expect(JSON.parse(refused.stdout)).toMatchObject({
       error: 'StackLockedError',
-      message: expect.stringContaining('resource Table could not be deleted. Mend the stack'),
+      message: expect.stringContaining('resource Table could not be deleted. Repair the stack'),
     });
-    const mended = await command('deploy', '--unlock');
-    expect(mended.code, mended.stdout).toBe(0);
+    const repaired = await command('deploy', '--unlock');
+    expect(repaired.code, repaired.stdout).toBe(0);
     expect(await lockOwner(STACK)).toBeUndefined();
   });
 });

@@ -35,14 +35,16 @@ describe('a stack in an unhappy state', () => {
     ['ROLLBACK_COMPLETE', OnFailure.ROLLBACK],
     ['CREATE_FAILED', OnFailure.DO_NOTHING],
   ])(
-    '%s is refused before anything starts, with the way out; mended, it is released',
+    '%s is refused before anything starts, with the way out; repaired, it is released',
     async (wanted, how) => {
       const name = `unhappy-${wanted.toLowerCase().replace('_', '-')}`;
       await create(name, how);
       await status(name, wanted);
       const refused = await release(name, await projectZip());
       expect(refused.error).toBe('PrerequisiteError');
-      expect(refused.message).toContain(`stack ${name} is ${wanted} and takes no update; mend or delete it`);
+      expect(refused.message).toContain(
+        `stack ${name} is ${wanted} and takes no update; repair or delete it`,
+      );
       expect((await describeStack(name))?.StackStatus).toBe(wanted);
       expect(await lockOwner(name)).toBeUndefined();
       await cloudformation.send(new DeleteStackCommand({ StackName: name }));

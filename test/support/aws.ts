@@ -228,7 +228,7 @@ export async function lockedRelease(stackName: string): Promise<string> {
   return (JSON.parse(Item?.['release']?.S ?? '{}') as { id?: string }).id ?? '';
 }
 
-/** Says in the lock of a stack that it could not be brought back. */
+/** Says in the lock of a stack that it could not be rolled back. */
 export async function markStuck(stackName: string, lock: Record<string, string>): Promise<void> {
   const values = Object.entries(lock).map(([name, value]) => [name, { S: value }] as const);
   const Item = { ...lockKey(stackName), ...Object.fromEntries(values) };

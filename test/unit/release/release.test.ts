@@ -63,7 +63,7 @@ describe('the errors in a log', () => {
   });
 });
 
-describe('the way back to a snapshot', () => {
+describe('the rollback to a snapshot', () => {
   const nothing = { capabilities: [], aliases: [], functions: [], dashboard: false, alarms: [] };
   const before: Snapshot = {
     existed: true,

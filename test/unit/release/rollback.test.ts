@@ -15,7 +15,7 @@ const record = (
   parameters: {},
 });
 
-describe('the release to go back to', () => {
+describe('the release to roll back to', () => {
   const all = [record('1', 'a'), record('2', 'b'), record('3', 'x', 'ROLLED_BACK'), record('4', 'b')];
 
   it('is the last good one of another upload', () => {
