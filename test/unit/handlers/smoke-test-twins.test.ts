@@ -3,20 +3,12 @@ import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { InvalidParameterValueException, LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
-import { keys, type Release } from '../../../core/release/release.ts';
+import { keys } from '../../../core/release/release.ts';
 import { ArtifactBucket } from '../../../handlers/lib/artifact-bucket.ts';
 import { smokeTestTwins } from '../../../handlers/smoke-test-twins.ts';
 import { answering } from '../../support/answering.ts';
+import { release } from '../../support/release.ts';
 
-const release: Release = {
-  id: '20261126t120000000z-abc',
-  stackName: 'shop',
-  source: { bucket: 'sources', key: 'shop.zip' },
-  parameters: {},
-  rollback: true,
-  allowDataLoss: [],
-  startedAt: '2026-11-26T12:00:00.000Z',
-};
 const SHA256 = 'ab'.repeat(32);
 const template = { Resources: { Hello: { Type: 'AWS::Serverless::Function', Properties: {} } } };
 const hello = {

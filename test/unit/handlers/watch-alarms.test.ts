@@ -1,20 +1,10 @@
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { S3Client } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
-import type { Release } from '../../../core/release/release.ts';
 import { ArtifactBucket } from '../../../handlers/lib/artifact-bucket.ts';
 import { watchAlarms } from '../../../handlers/watch-alarms.ts';
 import { answering } from '../../support/answering.ts';
-
-const release: Release = {
-  id: '20261126t120000000z-abc',
-  stackName: 'shop',
-  source: { bucket: 'sources', key: 'shop.zip' },
-  parameters: {},
-  rollback: true,
-  allowDataLoss: [],
-  startedAt: '2026-11-26T12:00:00.000Z',
-};
+import { release } from '../../support/release.ts';
 
 /** The plan and the held aliases, which is all that the handler reads. */
 class Bucket extends ArtifactBucket {

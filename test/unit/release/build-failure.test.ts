@@ -4,20 +4,10 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
 import { accountLimit, describeBuild, secondsToWait } from '../../../core/release/build-failure.ts';
 import { DEPLOY_SECONDS } from '../../../core/release/limits.ts';
-import type { Release } from '../../../core/release/release.ts';
 import { explainBuildFailure } from '../../../handlers/explain-build-failure.ts';
 import { ArtifactBucket } from '../../../handlers/lib/artifact-bucket.ts';
 import { stopBuilds } from '../../../handlers/stop-builds.ts';
-
-const release: Release = {
-  id: '20261126t120000000z-abc',
-  stackName: 'shop',
-  source: { bucket: 'sources', key: 'shop.zip' },
-  parameters: {},
-  rollback: true,
-  allowDataLoss: [],
-  startedAt: '2026-11-26T12:00:00.000Z',
-};
+import { release } from '../../support/release.ts';
 
 const variables = (values: Record<string, string>) => ({
   environment: {
