@@ -1,12 +1,14 @@
 #!/usr/bin/env node
-// Starts the command line in a process group of its own, and sees to it that nothing of that group outlives the command,
-// however it ends: when the command line is gone, its group is killed here; when this process is gone, the command line
-// notices (cli/main.ts) and kills the group itself.
+// Starts the command line in a process group of its own, and sees to it that nothing it has started outlives the command,
+// however it ends: when the command line is gone, its group and all that bears its mark are killed here; when this process is
+// gone, the command line notices (cli/main.ts) and does so itself.
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { killMarked, MARK } from '../core/left-behind.mjs';
 import { exitCodeOfError, explain } from '../core/system-errors.mjs';
 
 process.on('uncaughtException', (error) => {
@@ -55,9 +57,11 @@ function temporaryFolder() {
 const temporary = temporaryFolder();
 // The pinned uv of the checkout comes first, so that a build does not depend on the machine's own.
 const tools = fileURLToPath(new URL('../.plimsoll/tools/bin', import.meta.url));
+const mark = randomUUID();
 const child = spawn(process.execPath, [fileURLToPath(bundle), ...process.argv.slice(2)], {
   env: {
     ...process.env,
+    [MARK]: mark,
     ...(temporary && { TMPDIR: temporary }),
     PATH: `${tools}${delimiter}${process.env.PATH}`,
   },
@@ -65,19 +69,20 @@ const child = spawn(process.execPath, [fileURLToPath(bundle), ...process.argv.sl
   detached: true,
 });
 
-const killGroup = () => {
+const killAll = () => {
   try {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
     // Nothing of it is left.
   }
+  killMarked(mark);
 };
 
 // A terminal sends Ctrl-C here alone, since the command line is in another session. The second one ends it at once.
 let isEnding = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
-    if (isEnding && signal === 'SIGINT') killGroup();
+    if (isEnding && signal === 'SIGINT') killAll();
     else child.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal);
     isEnding = true;
   });
@@ -87,7 +92,7 @@ child.on('error', (error) => {
   throw error;
 });
 child.on('exit', (code, signal) => {
-  killGroup();
+  killAll();
   if (temporary) remove(temporary);
   if (signal && process.stderr.isTTY) process.stderr.write('\u001b[?25h');
   // As a shell says of a program that a signal has ended.

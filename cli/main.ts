@@ -2,6 +2,7 @@ import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Argument, Command } from 'commander';
+import { killMarked, MARK } from '../core/left-behind.mjs';
 import { acceptanceCommand } from './commands/acceptance.ts';
 import { buildCommand } from './commands/build.ts';
 import { deployCommand } from './commands/deploy-command.ts';
@@ -15,8 +16,12 @@ import { runStep, STEPS, type Step } from './steps/step.ts';
 // Node 20 is the floor of this project; the SDK's notice that it will need 22 one day says nothing to a user.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
 
-// Whoever started this (bin/plimsoll.mjs) was killed: nothing of this process group outlives it.
-process.once('disconnect', () => process.kill(-process.pid, 'SIGKILL'));
+// Whoever started this (bin/plimsoll.mjs) was killed: nothing of this process group outlives it, nor what has left the group.
+process.once('disconnect', () => {
+  const mark = process.env[MARK];
+  if (mark) killMarked(mark);
+  process.kill(-process.pid, 'SIGKILL');
+});
 process.channel?.unref();
 
 const program = new Command('plimsoll')

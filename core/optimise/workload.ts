@@ -235,7 +235,9 @@ async function attempt(
         : {
             ...crash,
             result: `ended with ${how}`,
-            detail: `the interpreter ended with ${how}. ${result.stderr.slice(-500)}`.trim(),
+            detail: [`the interpreter ended with ${how}`, result.stderr.slice(-500).trim()]
+              .filter(Boolean)
+              .join('. '),
           };
     });
     const traced = lines.find((line) => line.opened !== undefined);

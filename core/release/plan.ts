@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { allocate } from '../build/allocate.ts';
@@ -7,6 +7,7 @@ import { readRequirements } from '../build/requirements.ts';
 import { closure, type Distribution, resolveSets, type Target } from '../build/resolve.ts';
 import { findServices, RULE_FILES, type ServicesInUse } from '../build/rules.ts';
 import { isLeftover } from '../build/tree.ts';
+import { ProjectError } from '../errors.ts';
 import { type Decisions, type Mode, NO_DECISIONS, type ProjectDecisions } from '../optimise/decisions.ts';
 import { SAFETY_SET } from '../optimise/keep.ts';
 import { stepsOf } from '../project/config.ts';
@@ -16,6 +17,8 @@ import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } f
 import { listSources, rejectLink } from '../project/sources.ts';
 import { sha256 } from '../sha256.ts';
 import { budgetsOf } from '../size/budget.ts';
+import { LAMBDA_UNZIPPED_BYTES } from '../size/limits.ts';
+import { megabytes } from '../size/report.ts';
 import {
   type BuildPlan,
   type PlannedArtifact,
@@ -38,16 +41,27 @@ export const isProvenWith = (
   functions: readonly PlannedFunction[],
 ): boolean => !isOurs(layer) && functions.some((fn) => isOurs(fn) && fn.layers.includes(layer.name));
 
+/**
+ * The files of a folder of the project.
+ * @param isShipped whether all of them go to Lambda, so that a link out of the project, or a file larger than Lambda takes, is
+ *   an error
+ */
 function sourcesOf(
   root: string,
   folder: string,
   skip: readonly string[],
   rename: (path: string) => string,
-  onLink?: typeof rejectLink,
+  isShipped = false,
 ): SourceFile[] {
-  return listSources(root, folder, isLeftover, onLink)
-    .filter(({ path }) => !skip.some((name) => path === name || path.startsWith(`${name}/`)))
-    .map(({ path }) => ({ from: posix.join(folder, path), to: rename(path) }));
+  const files = listSources(root, folder, isLeftover, isShipped ? rejectLink : undefined).filter(
+    ({ path }) => !skip.some((name) => path === name || path.startsWith(`${name}/`)),
+  );
+  const tooLarge = files.find(({ bytes }) => bytes > LAMBDA_UNZIPPED_BYTES);
+  if (tooLarge && isShipped)
+    throw new ProjectError(
+      `${posix.join(folder, tooLarge.path)}: ${megabytes(tooLarge.bytes)}; Lambda takes ${megabytes(LAMBDA_UNZIPPED_BYTES)} for a function and its layers together. Move the file out of ${folder}.`,
+    );
+  return files.map(({ path }) => ({ from: posix.join(folder, path), to: rename(path) }));
 }
 
 /** Builds that read nothing but their own folder, as long as its manifest names none beside it. */
@@ -70,16 +84,24 @@ function layerPath(layer: ProjectLayer): (path: string) => string {
   return (path) => (layer.hasBuildMethod && !path.startsWith('python/') ? `python/${path}` : path);
 }
 
+/** SHA-256 of a file, which may be larger than a buffer may be. @param buffer to read into */
+function sha256Of(path: string, buffer: Buffer): Buffer {
+  const hash = createHash('sha256');
+  const file = openSync(path, 'r');
+  try {
+    for (let length = readSync(file, buffer); length > 0; length = readSync(file, buffer))
+      hash.update(buffer.subarray(0, length));
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest();
+}
+
 /** Files are read one after another: there may be more of them than a process may have open. */
 function digest(root: string, sources: readonly SourceFile[], rest: unknown): string {
   const hash = createHash('sha256').update(JSON.stringify([BUILD_FORMAT, RULE_FILES, rest]));
-  for (const { from, to } of sources) {
-    hash.update(`\0${to}\0`).update(
-      createHash('sha256')
-        .update(readFileSync(join(root, from)))
-        .digest(),
-    );
-  }
+  const buffer = Buffer.allocUnsafe(1024 * 1024);
+  for (const { from, to } of sources) hash.update(`\0${to}\0`).update(sha256Of(join(root, from), buffer));
   return hash.digest('hex');
 }
 
@@ -133,7 +155,7 @@ async function planLayers(
     }
     const lower = result.filter(({ name }) => requires.includes(name));
     const all = [...new Set(lower.flatMap((one) => [one.name, ...one.requires]))];
-    const sources = sourcesOf(root, layer.contentUri, ['requirements.txt'], layerPath(layer), rejectLink);
+    const sources = sourcesOf(root, layer.contentUri, ['requirements.txt'], layerPath(layer), true);
     const own = distributions.filter(({ name }) => carries.includes(name)).map(withoutVia);
     const key = digest(root, sources, [
       target,
@@ -177,7 +199,7 @@ async function planFunction(
   const distributions = resolved
     .filter(({ name }) => !held.some((other) => other.name === name))
     .map(withoutVia);
-  const sources = sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => path, rejectLink);
+  const sources = sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => path, true);
   const services = servicesInUse(project, sources);
   return {
     logicalId: fn.logicalId,

@@ -28,7 +28,7 @@ from adapter import buildspec, guard
 from adapter.faults import due_in_build
 
 # What a host needs to reach package registries; a build image brings its own.
-HOST_VARIABLES = re.compile(r"^(HOME|PATH|TMPDIR|LANG|LC_ALL|PLIMSOLL_UV|(SSL|CURL|PIP|UV|NODE_EXTRA|REQUESTS)_\w+|(https?|no|all)_proxy)$", re.I)
+HOST_VARIABLES = re.compile(r"^(HOME|PATH|TMPDIR|LANG|LC_ALL|PLIMSOLL_UV|PLIMSOLL_COMMAND|(SSL|CURL|PIP|UV|NODE_EXTRA|REQUESTS)_\w+|(https?|no|all)_proxy)$", re.I)
 
 _processes = {}
 _lock = threading.Lock()

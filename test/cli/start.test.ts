@@ -37,9 +37,14 @@ describe('plimsoll build of a function that Lambda could not start', () => {
       /import app: SystemExit: 0 \(app\.py, line 2\)/,
     ],
     [
+      'endless recursion at import',
+      app(`def again():\n    again()\n\n\nagain()\n${APP}`),
+      /import app: RecursionError: .*\. Lambda could not start the function either\. Correct/,
+    ],
+    [
       'a hard exit at import',
       app(`import os\nos._exit(0)\n${APP}`),
-      /import app: the interpreter ended with code 0/,
+      /import app: the interpreter ended with code 0\. Lambda/,
     ],
     [
       'no function of that name',

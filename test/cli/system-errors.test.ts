@@ -67,6 +67,23 @@ it('builds a function with more files than a process may have open', async () =>
   }
 });
 
+it('names a file that is larger than Lambda takes, larger than a buffer, too', async () => {
+  const root = await writeProject(BASE);
+  try {
+    const file = join(root, 'functions/hello/huge.bin');
+    writeFileSync(file, '');
+    truncateSync(file, 3_000_000_000);
+    expect(await plimsollIn(root, 'build')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /functions\/hello\/huge\.bin: 3000\.0 MB; Lambda takes 262\.1 MB .* Move the file out/,
+      ),
+    });
+  } finally {
+    await rm(root, { recursive: true });
+  }
+});
+
 describe('what the system answers is said with the file and the next step', () => {
   it('where the project cannot be written to', (context) => {
     const reason = whyNoMounts();

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CloudFormationClient,
   DescribeStacksCommand,
@@ -22,6 +21,9 @@ import { calledExecution } from '../../core/release/lock.ts';
 import { keys } from '../../core/release/release.ts';
 import { type StackResource, stagesOf } from '../../core/release/stack-resources.ts';
 import { lockKey } from '../../core/release/table.ts';
+import { until } from './until.ts';
+
+export { until } from './until.ts';
 
 Object.assign(process.env, inject('environment'), {
   AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
@@ -34,17 +36,6 @@ export const sfn = new SFNClient();
 export const cloudformation = new CloudFormationClient();
 export const dynamodb = new DynamoDBClient();
 export const lambda = new LambdaClient();
-
-/** Looks until there is an answer. */
-export async function until<T>(what: string, look: () => Promise<T | undefined>, ms = 300_000): Promise<T> {
-  const end = Date.now() + ms;
-  for (;;) {
-    const answer = await look();
-    if (answer !== undefined) return answer;
-    if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
-    await sleep(200);
-  }
-}
 
 export interface Ended {
   arn: string;

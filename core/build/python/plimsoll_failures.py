@@ -20,7 +20,7 @@ def kind_of(raised):
     """
     if isinstance(raised, ImportError):
         return "import"
-    if isinstance(raised, (SyntaxError, SystemExit, HandlerError)):
+    if isinstance(raised, (SyntaxError, SystemExit, RecursionError, HandlerError)):
         return "certain"
     # What older Pythons say of NUL in a source.
     if isinstance(raised, ValueError) and "null bytes" in str(raised):

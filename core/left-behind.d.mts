@@ -1,0 +1,3 @@
+export const MARK: 'PLIMSOLL_COMMAND';
+export function marked(mark: string): number[];
+export function killMarked(mark: string): void;
