@@ -27,9 +27,6 @@ const MAX_OUTPUT = 32 * 1024 * 1024;
 /** So long the output of a program is waited for after its end. */
 const LEFT_BEHIND_MS = 2000;
 
-/** Of one line of output so much is kept, in characters; no report of ours is longer. */
-const MAX_LINE = MAX_OUTPUT;
-
 /** The end of a text that comes in pieces. */
 class Tail {
   private pieces: string[] = [];
@@ -51,7 +48,7 @@ class Tail {
   }
 }
 
-/** Gives each line on as it is whole. */
+/** Gives each line on as it is whole; of one that is too long, its beginning. */
 class Lines {
   private pieces: string[] = [];
   private length = 0;
@@ -70,7 +67,7 @@ class Lines {
   }
 
   private add(piece: string): void {
-    if (this.length > MAX_LINE) return;
+    if (this.length > MAX_OUTPUT) return;
     this.pieces.push(piece);
     this.length += piece.length;
   }
