@@ -8,7 +8,13 @@ import { type BuildPlan, buildPlanSchema, type PlannedFunction } from '../core/r
 import { BATCH_SIZE, inBatch, PROBE_ATTEMPTS, PROBE_SECONDS } from '../core/release/limits.ts';
 import { temporaryPrefix } from '../core/release/pipeline-name.ts';
 import { handlerModule, isOurs } from '../core/release/plan.ts';
-import { isSlow, PROBE_HANDLER, type Probe, refuseHeavyStart, temporaryName } from '../core/release/probe.ts';
+import {
+  isTooSlow,
+  PROBE_HANDLER,
+  type Probe,
+  refuseHeavyStart,
+  temporaryName,
+} from '../core/release/probe.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import type { Stored } from '../core/release/stored.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
@@ -131,7 +137,7 @@ export async function probeImports(
     const modules = await modulesOf(bucket, plan, fn);
     let fastest = await attempt(fn, modules, 0);
     // Each in a function of its own: what is slow once may have had a slow machine.
-    for (let index = 1; index < PROBE_ATTEMPTS && isSlow(fastest, plan.budgets); index++) {
+    for (let index = 1; index < PROBE_ATTEMPTS && isTooSlow(fastest, plan.budgets); index++) {
       const next = await attempt(fn, modules, index);
       if (next.ms < fastest.ms) fastest = next;
     }

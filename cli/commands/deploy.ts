@@ -9,8 +9,8 @@ import { AlreadyStartedError, InvalidInputError } from '../../core/errors.ts';
 import { rejectUnbuildable } from '../../core/project/build-image.ts';
 import { loadProject, type Project } from '../../core/project/project.ts';
 import { nameOfFolder, readSamStackName } from '../../core/project/stack-name.ts';
-import { buildPlanSchema } from '../../core/release/build-plan.ts';
-import { probeSchema } from '../../core/release/probe.ts';
+import { type BuildPlan, buildPlanSchema } from '../../core/release/build-plan.ts';
+import { probeSchema, remarksOnStart } from '../../core/release/probe.ts';
 import { failureMessage } from '../../core/release/record.ts';
 import {
   keys,
@@ -126,7 +126,7 @@ export async function watch(follower: Follower, json: boolean): Promise<Executio
 async function sizesOf(
   client: PipelineClient,
   release: { id: string; stackName: string },
-): Promise<{ report: SizeReport; text: string; notes: string[] }> {
+): Promise<{ plan: BuildPlan; report: SizeReport; text: string; notes: string[] }> {
   const [report, plan] = await Promise.all([
     client.read(keys.sizes(release), sizeReportSchema),
     client.read(keys.plan(release), buildPlanSchema),
@@ -137,7 +137,7 @@ async function sizesOf(
       client.read(keys.manifest('function', name, key), manifestSchema),
     ),
   ]);
-  return { report, text: sizeTable(report, plan, manifests), notes: remarks(manifests) };
+  return { plan, report, text: sizeTable(report, plan, manifests), notes: remarks(manifests, report) };
 }
 
 function timings(follower: Follower): { state: string; item?: string; status: string; ms: number }[] {
@@ -190,7 +190,8 @@ export async function followRelease(
   const probes = (await client.loadAll(output.probes, z.array(probeSchema))).flat();
   const smoke = (await client.loadAll(output.smoke, smokeReportSchema)).flatMap(({ passed }) => passed);
   const urls = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, reachable(value)]));
-  const { report, text, notes } = await sizesOf(client, output.release);
+  const { plan, report, text, notes: ofBuild } = await sizesOf(client, output.release);
+  const notes = [...ofBuild, ...probes.flatMap((probe) => remarksOnStart(probe, plan.budgets))];
   if (json) {
     console.log(
       JSON.stringify({

@@ -145,7 +145,10 @@ async function judge(
     layer: layer.name,
     bytes: manifest.bytes,
     budget: budget ?? null,
-    withinBudget: budget === undefined || manifest.bytes < budget,
+    withinBudget:
+      budget === undefined ||
+      manifest.bytes < budget ||
+      plan.budgets.byDefault.includes(`layers.${layer.name}`),
     zipIntact: sha256 === manifest.zip.sha256,
     failedImports:
       results?.filter(({ kind }) => kind === 'import').map(({ module, error }) => `${module}: ${error}`) ??

@@ -3,7 +3,7 @@ import { Argument, Command, Option } from 'commander';
 import { readSbom, SBOM_FILE } from '../../core/build/sbom.ts';
 import { rememberedDecisions, type WorkspaceArtifact } from '../../core/build/workspace.ts';
 import { PrerequisiteError } from '../../core/errors.ts';
-import { megabytes, refuseOverBudget, type SizeReport } from '../../core/size/report.ts';
+import { explainDefaults, megabytes, refuseOverBudget, type SizeReport } from '../../core/size/report.ts';
 import { lazyOption, modeOption, type Overrides, openBuild } from '../open-build.ts';
 import { htmlReport, type ReportedArtifact } from '../show/html-report.ts';
 import { sizeTable } from '../show/release.ts';
@@ -58,7 +58,10 @@ async function act(
   }
   if (what === 'report') return;
   refuseOverBudget(report);
-  if (format === 'text') console.log(green(`\nAll ${report.checks.length} budgets and limits hold.`));
+  if (format !== 'text') return;
+  const notes = explainDefaults(report);
+  for (const line of notes) console.log(`Note: ${line}.`);
+  if (notes.length === 0) console.log(green(`\nAll ${report.checks.length} budgets and limits hold.`));
 }
 
 export function sizeCommand(): Command {

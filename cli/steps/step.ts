@@ -21,6 +21,9 @@ export type Step = (typeof STEPS)[number];
 
 const say = (line: string) => console.log(line);
 
+/** Where a build keeps copies of the runtime's own packages. */
+const runtimesIn = (workdir: string) => join(workdir, 'runtimes');
+
 /**
  * Resolves, writes the plan and the template, and goes on to all that an optimising build does: one start of CodeBuild is a
  * whole release then. Not so where the input gives a secret, which stands in the environment of this build: no code of the
@@ -58,7 +61,13 @@ async function optimise(
 ): Promise<void> {
   const key = keys.decisions(plan.decisionsKey);
   if (isDecided(plan) || (await remote.exists(key))) return;
-  const { decisions, units } = await decide({ root, plan, workdir: join(workdir, 'optimise'), onStep: say });
+  const { decisions, units } = await decide({
+    root,
+    plan,
+    workdir: join(workdir, 'optimise'),
+    runtimes: runtimesIn(workdir),
+    onStep: say,
+  });
   await remote.writeText(key, JSON.stringify(decisions));
   for (const [name, { steps }] of Object.entries({ ...decisions.layer, ...decisions.function })) {
     for (const { step, putBack } of steps)
@@ -137,7 +146,12 @@ async function contextOf(
 ): Promise<BuildContext> {
   const folder = join(workdir, 'artifacts', kind, name);
   await mkdir(folder, { recursive: true });
-  return { ...rest, workdir: folder, onStep: (step) => say(`${name}: ${step}`) };
+  return {
+    ...rest,
+    workdir: folder,
+    runtimes: runtimesIn(workdir),
+    onStep: (step) => say(`${name}: ${step}`),
+  };
 }
 
 /**

@@ -15,6 +15,7 @@ import { type Installed, install } from './install.ts';
 import type { Manifest } from './manifest.ts';
 import { replaceFile, replaceWithCopy } from './replace.ts';
 import type { Distribution, Target } from './resolve.ts';
+import { runtimePackages } from './runtime-packages.ts';
 import { type Built, seal } from './seal.ts';
 import { listTree, type TreeFile, totalBytes } from './tree.ts';
 import { findPython } from './uv.ts';
@@ -40,6 +41,10 @@ export interface ArtifactSpec {
   environment?: Readonly<Record<string, string>>;
   /** Unpacked layers that stand on the path beside this artifact: their python/ folders. */
   beside: readonly string[];
+  /** Where copies of the runtime's own packages are kept. */
+  runtimes: string;
+  /** What a person should know of it. */
+  notes?: readonly string[];
 }
 
 /** What functions may fetch, beside the artifact's zip. */
@@ -225,7 +230,7 @@ async function installedFilesOf(spec: ArtifactSpec, { installedSizes }: Packages
 
 /** How the modules are imported: as the proof has seen it, else in a clean interpreter now. */
 async function importsOf(
-  { decided, beside: others, environment }: ArtifactSpec,
+  { decided, beside: others, runtimes, target, environment }: ArtifactSpec,
   libraries: string,
   modules: readonly string[],
   interpreter: string,
@@ -235,7 +240,7 @@ async function importsOf(
   onStep('imports');
   return importModules({
     interpreter,
-    paths: [libraries, ...others],
+    paths: [libraries, ...others, ...(await runtimePackages(runtimes, target))],
     modules,
     ...(environment ? { environment } : {}),
     onSlow: (module, ms) => onStep(`import ${module} runs for ${Math.round(ms / 1000)} s`),
@@ -290,6 +295,7 @@ export async function buildArtifact(
     modules,
     imports: imports.map(({ module, ms }) => ({ module, ms })),
     notes: [
+      ...(spec.notes ?? []),
       ...(runs
         ? []
         : [

@@ -85,6 +85,9 @@ export async function findBuilt(
 export const wasBuilt = async (folder: string, kind: 'layer' | 'function', name: string): Promise<boolean> =>
   ((await ifThere(readdir(join(folder, `${kind}s`, name)))) ?? []).length > 0;
 
+/** Where copies of the runtime's own packages are kept from build to build. */
+const runtimesIn = (folder: string) => join(folder, 'runtimes');
+
 const decisionsFile = (folder: string, { decisionsKey }: BuildPlan) =>
   join(folder, 'decisions', `${decisionsKey}.json`);
 
@@ -114,7 +117,7 @@ export async function decidedPlan(
   const file = decisionsFile(folder, plan);
   const workdir = join(folder, 'optimise');
   await rm(workdir, { recursive: true, force: true });
-  const { decisions, units } = await decide({ root, plan, workdir, onStep });
+  const { decisions, units } = await decide({ root, plan, workdir, runtimes: runtimesIn(folder), onStep });
   await writeWhole(file, JSON.stringify(decisions));
   await dropOldDecisions(dirname(file));
   return { plan: withDecisions(plan, decisions), reused: false, units };
@@ -154,6 +157,7 @@ export class Workspace {
         plan: this.plan,
         trees,
         workdir,
+        runtimes: runtimesIn(this.folder),
         onStep,
         decided: this.units.find((unit) => unit.kind === kind && unit.name === item.name),
       };

@@ -5,6 +5,7 @@ import { foreignTree } from '../build/foreign.ts';
 import { type ImportResult, topLevelModules } from '../build/imports.ts';
 import { install } from '../build/install.ts';
 import { fromRoot, functionSources } from '../build/planned.ts';
+import { runtimePackages } from '../build/runtime-packages.ts';
 import { findPython } from '../build/uv.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { handlerModule, isOurs, isProvenWith } from '../release/plan.ts';
@@ -19,6 +20,8 @@ interface DecideInput {
   plan: BuildPlan;
   /** An empty folder. */
   workdir: string;
+  /** Where copies of the runtime's own packages are kept. */
+  runtimes: string;
   onStep?: (step: string) => void;
 }
 
@@ -64,8 +67,7 @@ const modulesOf = (units: readonly Unit[]) => [
 /** The project's tests see all layers, then what they need themselves, then the functions. */
 async function testWorkload(
   { root, plan, workdir }: DecideInput,
-  layers: readonly Unit[],
-  functions: readonly Unit[],
+  { layers, functions, runtime }: Trees,
   interpreter: string,
 ): Promise<Workload[]> {
   if (!plan.test) return [];
@@ -81,6 +83,7 @@ async function testWorkload(
         ...layers.map(({ libraries }) => libraries),
         own,
         ...functions.map(({ libraries }) => libraries),
+        ...runtime,
       ],
       modules: [],
       events: [],
@@ -110,12 +113,14 @@ interface Trees {
   functions: readonly Unit[];
   /** Folders of the libraries of layers that others have built, by name: on the path, and left alone. */
   foreign: ReadonlyMap<string, string>;
+  /** Folders of the runtime's own packages: last on the path, and left alone. */
+  runtime: readonly string[];
 }
 
 /** One workload a function, and one for each layer that no function uses: its imports. */
 function workloadsOf(
   { plan, workdir }: DecideInput,
-  { layers, functions, foreign }: Trees,
+  { layers, functions, foreign, runtime }: Trees,
   interpreter: string,
 ): Workload[] {
   const common = { interpreter, fetch: plan.fetch, bytecodeCache: bytecodeCache(workdir) };
@@ -133,7 +138,7 @@ function workloadsOf(
       return {
         ...common,
         name: fn.name,
-        paths: [...own.map(({ libraries }) => libraries), ...pathsOf(fn.layers)],
+        paths: [...own.map(({ libraries }) => libraries), ...pathsOf(fn.layers), ...runtime],
         modules: modulesOf([...pick(fn.layers), ...own]),
         handler: fn.handler,
         events: fn.smoke,
@@ -145,7 +150,7 @@ function workloadsOf(
       return {
         ...common,
         name: layer.name,
-        paths: seen.map(({ libraries }) => libraries),
+        paths: [...seen.map(({ libraries }) => libraries), ...runtime],
         modules: modulesOf(seen),
         events: [],
         environment: {},
@@ -173,25 +178,25 @@ export interface Decided {
  * @throws WorkloadError, ImportCheckError, InstallError, ToolMissingError
  */
 export async function decide(input: DecideInput): Promise<Decided> {
-  const { plan, workdir, onStep = () => {} } = input;
+  const { plan, workdir, runtimes, onStep = () => {} } = input;
   await mkdir(workdir, { recursive: true });
   onStep('install');
-  const [layers, functions, foreign, interpreter] = await Promise.all([
+  const [layers, functions, foreign, runtime, interpreter] = await Promise.all([
     Promise.all(plan.layers.filter(isOurs).map((layer) => layerUnit(input, layer))),
     Promise.all(plan.functions.filter(isOurs).map((fn) => functionUnit(input, fn))),
     foreignLayers(input),
+    runtimePackages(runtimes, plan.target),
     findPython(plan.target.python, workdir),
   ]);
+  const trees = { layers, functions, foreign, runtime };
   const runs = canRun(plan.target);
   const units = [...layers, ...functions];
   const { decisions, imports, fetchable } = await optimise({
     units,
     interpreter,
+    runtime,
     workloads: runs
-      ? [
-          ...workloadsOf(input, { layers, functions, foreign }, interpreter),
-          ...(await testWorkload(input, layers, functions, interpreter)),
-        ]
+      ? [...workloadsOf(input, trees, interpreter), ...(await testWorkload(input, trees, interpreter))]
       : [],
     mode: runs ? plan.mode : 'rules',
     keep: plan.keep,

@@ -23,6 +23,8 @@ export interface OptimiseInput {
   units: readonly Unit[];
   workloads: readonly Workload[];
   interpreter: string;
+  /** Folders that are last on the path of whatever runs: the runtime's own packages. */
+  runtime?: readonly string[];
   mode: Mode;
   /** Modules that stay in any case. */
   keep?: readonly string[];
@@ -160,7 +162,7 @@ export class Steps {
 
   /** Which library is loaded first depends on the order of imports, so each package that relies on another's is imported alone. */
   private async shared(): Promise<Change[]> {
-    const { units, interpreter, workdir } = this.input;
+    const { units, interpreter, runtime = [], workdir } = this.input;
     const changes = units.map((unit) => ({ unit, own: sharedChanges(unit, units) }));
     const alone = changes.flatMap(({ unit, own }) => {
       const names = new Set(own.map(({ distribution }) => distribution));
@@ -170,7 +172,7 @@ export class Steps {
         (module): Workload => ({
           name: module,
           interpreter,
-          paths: [unit, ...beneath].map(({ libraries }) => libraries),
+          paths: [...[unit, ...beneath].map(({ libraries }) => libraries), ...runtime],
           modules: [module],
           events: [],
           environment: {},

@@ -83,6 +83,8 @@ export const buildPlanSchema = z.object({
     functions: z.record(z.string(), z.int()),
     total: z.int(),
     coldStart: z.int(),
+    /** Those that nobody wrote: `functions.Hello`, `total`. What is over them is said, and released. */
+    byDefault: z.array(z.string()).default([]),
   }),
   /** So many releases, this one included, can be gone back to: their layer versions stay. */
   keepReleases: z.int().min(2),

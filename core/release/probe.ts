@@ -29,16 +29,28 @@ export const probeSchema = z.object({
 /** What a temporary function has shown of one of the project's. */
 export type Probe = z.infer<typeof probeSchema>;
 
-export const isSlow = ({ ms }: Probe, { coldStart }: BuildPlan['budgets']): boolean => ms >= coldStart;
+type Budgets = BuildPlan['budgets'];
+
+/** Whether it takes longer to start than a budget that somebody wrote allows. */
+export const isTooSlow = ({ ms }: Probe, { coldStart, byDefault }: Budgets): boolean =>
+  ms >= coldStart && !byDefault.includes('coldStart');
+
+/** A remark on a start that takes longer than the default budget, for people; none where somebody wrote another. */
+export const remarksOnStart = ({ function: name, ms }: Probe, { coldStart, byDefault }: Budgets): string[] =>
+  ms >= coldStart && byDefault.includes('coldStart')
+    ? [
+        `Note: function ${name} takes ${Math.round(ms)} ms to import its handler in Lambda, the default budget is ${coldStart} ms. See which imports cost most: plimsoll layers optimize; or set your own in plimsoll.yaml: budgets.coldStart.`,
+      ]
+    : [];
 
 /** @throws BudgetExceededError naming the function, what its start takes and what it may take */
-export function refuseHeavyStart(probe: Probe, budgets: BuildPlan['budgets']): void {
+export function refuseHeavyStart(probe: Probe, budgets: Budgets): void {
   const { function: name, ms, memoryMb, ofMb } = probe;
   if (memoryMb !== null && ofMb !== null && memoryMb >= ofMb)
     throw new BudgetExceededError(
       `function ${name}: once its handler is imported it has ${memoryMb} MB, and it may have ${ofMb} MB: Lambda would kill it. Raise its MemorySize in template.yaml.`,
     );
-  if (isSlow(probe, budgets))
+  if (isTooSlow(probe, budgets))
     throw new BudgetExceededError(
       `function ${name}: its handler takes ${Math.round(ms)} ms to import in Lambda, its budget is ${budgets.coldStart} ms. See which imports cost most: plimsoll layers optimize; or raise the budget in plimsoll.yaml: budgets.coldStart.`,
     );

@@ -5,7 +5,7 @@ import type { BuildPlan } from '../release/build-plan.ts';
 
 const MB = 1_000_000;
 
-/** Default budgets, unzipped, in bytes, but for the cold start. plimsoll.yaml can change each. */
+/** Default budgets, unzipped, in bytes, but for the cold start. plimsoll.yaml can change each; those that it does not are no reason to fail. */
 export const DEFAULT_BUDGETS = {
   layers: { 'core-data-science': 100 * MB, 'ml-libraries': 105 * MB, 'aws-utilities': 50 * MB } as Record<
     string,
@@ -40,6 +40,16 @@ export function budgetsOf(project: Pick<Project, 'config' | 'functions' | 'layer
     budgets.functions,
     project.functions.map(({ logicalId }) => logicalId),
   );
+  const byDefault = [
+    ...Object.keys(DEFAULT_BUDGETS.layers)
+      .filter((name) => !Object.hasOwn(budgets.layers, name))
+      .map((name) => `layers.${name}`),
+    ...project.functions
+      .filter(({ logicalId }) => !Object.hasOwn(budgets.functions, logicalId))
+      .map(({ logicalId }) => `functions.${logicalId}`),
+    ...(budgets.total === undefined ? ['total'] : []),
+    ...(budgets.coldStart === undefined ? ['coldStart'] : []),
+  ];
   return {
     layers: { ...DEFAULT_BUDGETS.layers, ...budgets.layers },
     functions: Object.fromEntries(
@@ -50,5 +60,6 @@ export function budgetsOf(project: Pick<Project, 'config' | 'functions' | 'layer
     ),
     total: budgets.total ?? DEFAULT_BUDGETS.total,
     coldStart: budgets.coldStart ?? DEFAULT_BUDGETS.coldStart,
+    byDefault,
   };
 }

@@ -26,6 +26,8 @@ const checkSchema = z.object({
   actual: z.number(),
   limit: z.number(),
   ok: z.boolean(),
+  /** Whether it is a budget that nobody wrote: no reason to fail. */
+  isDefault: z.boolean().default(false),
 });
 
 /** A limit and what was measured against it, in bytes or, for layers a function, in layers. */
@@ -87,8 +89,14 @@ export function distinctBytes(artifacts: readonly MeasuredArtifact[]): number {
   return [...seen.values()].reduce((total, bytes) => total + bytes, 0);
 }
 
-function check(subject: string, what: Check['what'], actual: number, limit: number): Check {
-  return { subject, what, actual, limit, ok: actual <= limit };
+function check(
+  subject: string,
+  what: Check['what'],
+  actual: number,
+  limit: number,
+  isDefault = false,
+): Check {
+  return { subject, what, actual, limit, ok: actual <= limit, isDefault };
 }
 
 /** Measures all artifacts of a plan against its budgets and against Lambda's own limits. Pure. */
@@ -107,10 +115,14 @@ export function sizeReport(
   const bytesOf = (kind: string, name: string) =>
     sizes.find((one) => one.kind === kind && one.name === name)?.bytes ?? 0;
   const total = distinctBytes(artifacts);
+  const isDefault = (budget: string) => plan.budgets.byDefault.includes(budget);
   const budgetChecks = sizes.flatMap(({ kind, name, bytes }) => {
-    const limit = ownValue(plan.budgets[kind === 'layer' ? 'layers' : 'functions'], name);
+    const group = kind === 'layer' ? 'layers' : 'functions';
+    const limit = ownValue(plan.budgets[group], name);
     // A budget is "less than": an artifact of exactly that size is over it.
-    return limit === undefined ? [] : [check(`${kind} ${name}`, 'budget', bytes, limit - 1)];
+    return limit === undefined
+      ? []
+      : [check(`${kind} ${name}`, 'budget', bytes, limit - 1, isDefault(`${group}.${name}`))];
   });
   const functionChecks = plan.functions.flatMap((fn) => {
     const whole = fn.layers.reduce(
@@ -134,7 +146,7 @@ export function sizeReport(
     checks: [
       ...budgetChecks,
       ...functionChecks,
-      check('whole release', 'budget', total, plan.budgets.total - 1),
+      check('whole release', 'budget', total, plan.budgets.total - 1, isDefault('total')),
     ],
   };
 }
@@ -151,22 +163,33 @@ function figures(actual: number, limit: number): [string, string] {
 
 /** What is too big, by how much, and what takes the space: one sentence a broken limit. */
 export function explainChecks(report: SizeReport): string[] {
-  return report.checks
-    .filter(({ ok }) => !ok)
-    .map(({ subject, what, actual, limit }) => {
-      if (what === 'lambda-layers') return `${subject} uses ${actual} layers, Lambda takes ${limit}`;
-      const own = report.artifacts.filter(
-        ({ kind, name }) => subject === 'whole release' || subject.startsWith(`${kind} ${name}`),
-      );
-      const largest = own
-        .flatMap(({ packages }) => packages)
-        .sort((a, b) => b[1] - a[1])
-        .slice(0, 3);
-      const space = largest.map(([name, bytes]) => `${name} ${megabytes(bytes)}`).join(', ');
-      const [figure, bound] = figures(actual, what === 'budget' ? limit + 1 : limit);
-      const name = what === 'budget' ? 'its budget' : "Lambda's limit";
-      return `${subject} is ${figure}, ${megabytes(actual - limit)} over ${name} of ${bound} (${space})`;
-    });
+  return explain(
+    report,
+    report.checks.filter(({ ok, isDefault }) => !ok && !isDefault),
+  );
+}
+
+/** What is over a budget that nobody wrote: one remark each, for people. */
+export function explainDefaults(report: SizeReport): string[] {
+  const over = report.checks.filter(({ ok, isDefault }) => !ok && isDefault);
+  return explain(report, over).map((line) => `${line}. Set your own in plimsoll.yaml: budgets`);
+}
+
+function explain(report: SizeReport, checks: readonly Check[]): string[] {
+  return checks.map(({ subject, what, actual, limit, isDefault }) => {
+    if (what === 'lambda-layers') return `${subject} uses ${actual} layers, Lambda takes ${limit}`;
+    const own = report.artifacts.filter(
+      ({ kind, name }) => subject === 'whole release' || subject.startsWith(`${kind} ${name}`),
+    );
+    const largest = own
+      .flatMap(({ packages }) => packages)
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 3);
+    const space = largest.map(([name, bytes]) => `${name} ${megabytes(bytes)}`).join(', ');
+    const [figure, bound] = figures(actual, what === 'budget' ? limit + 1 : limit);
+    const name = what !== 'budget' ? "Lambda's limit" : isDefault ? 'the default budget' : 'its budget';
+    return `${subject} is ${figure}, ${megabytes(actual - limit)} over ${name} of ${bound} (${space})`;
+  });
 }
 
 /** @throws BudgetExceededError saying what is too big, by how much, and what takes the space */

@@ -2,12 +2,19 @@
 MiniStack runs every function on its own interpreter, whatever Runtime says, with all packages that MiniStack itself
 has installed: a function that lacks boto3 or dateutil would work here and fail on AWS.
 
-PLIMSOLL_UV names the uv that finds interpreters. Lambda's own boto3 is deliberately not there: layers bring theirs.
+What a runtime of Lambda brings of its own (boto3 and what that needs: core/build/python/runtime-packages.json) stands last on
+the path, as there.
+
+PLIMSOLL_UV names the uv that finds interpreters and installs these packages, PLIMSOLL_STATE the folder that keeps them.
 """
 
 import functools
+import hashlib
+import json
 import os
+import pathlib
 import subprocess
+import tempfile
 
 # Runs before the worker's own first line. -S would be shorter, but the worker is started without arguments.
 ISOLATE = """
@@ -15,6 +22,42 @@ import sys as _sys
 _sys.path[:] = [_p for _p in _sys.path if "site-packages" not in _p and "dist-packages" not in _p]
 _sys.dont_write_bytecode = True
 """
+
+PACKAGES = pathlib.Path(__file__).parents[2] / "core" / "build" / "python" / "runtime-packages.json"
+
+
+@functools.lru_cache(maxsize=None)
+def packages(runtime):
+    """Folder with the packages that a runtime brings; None where nothing is known of it. Raises RuntimeError with uv's words."""
+    known = json.loads(PACKAGES.read_text(encoding="utf-8"))["runtimes"].get(runtime)
+    if known is None:
+        return None
+    lines = [" ".join([f"{one['name']}=={one['version']}", *(f"--hash={one_hash}" for one_hash in one["hashes"])]) for one in known["packages"]]
+    version = hashlib.sha256(json.dumps(lines).encode()).hexdigest()[:12]
+    home = pathlib.Path(os.environ["PLIMSOLL_STATE"]) / "runtimes" / f"{runtime}-{version}"
+    if home.is_dir():
+        return str(home)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent) as unfinished:
+        tree = os.path.join(unfinished, "packages")
+        command = [os.environ.get("PLIMSOLL_UV", "uv"), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"]
+        target = ["--python-version", runtime.removeprefix("python"), "--target", tree, "-r", "-"]
+        done = subprocess.run([*command, *target], input="\n".join(lines), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"Runtime {runtime}: its own packages cannot be installed: {done.stderr.strip()}")
+        try:
+            os.rename(tree, home)
+        except OSError:
+            # Another function of the runtime may have started meanwhile.
+            if not home.is_dir():
+                raise
+    return str(home)
+
+
+def isolated(runtime):
+    """What a worker runs first so that it sees what Lambda's does."""
+    folder = packages(runtime)
+    return ISOLATE if folder is None else f"{ISOLATE}_sys.path.append({folder!r})\n"
 
 
 @functools.lru_cache(maxsize=None)
@@ -38,6 +81,6 @@ def install():
         binary, script = detect(runtime)
         if not runtime.startswith("python"):
             return binary, script
-        return interpreter(runtime.removeprefix("python")), ISOLATE + script
+        return interpreter(runtime.removeprefix("python")), isolated(runtime) + script
 
     lambda_runtime._detect_runtime_binary = detect_interpreter

@@ -60,7 +60,7 @@ const REPORT = {
   artifacts: [],
   total: 1_000_000,
   zipped: 1,
-  checks: [{ subject: 'layer x', what: 'budget' as const, actual: 5, limit: 4, ok: false }],
+  checks: [{ subject: 'layer x', what: 'budget' as const, actual: 5, limit: 4, ok: false, isDefault: false }],
 };
 
 /** Whoever has no browser runs all but these. */

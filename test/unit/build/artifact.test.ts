@@ -35,6 +35,7 @@ const spec = (distributions: Distribution[], more: Partial<ArtifactSpec> = {}): 
   decisions: { remove: [], fetchable: [], compact: [], docstrings: true, sources: [], lazy: {}, steps: [] },
   modules: [],
   beside: [],
+  runtimes: join(folder, 'runtimes'),
   ...more,
 });
 
@@ -152,15 +153,13 @@ describe('the cache that all projects share', () => {
 
 describe('a harmful change is caught', () => {
   it('when a distribution lacks what it imports, though the machine has it', async () => {
-    const [dateutil] = (await resolve('python-dateutil==2.8.2')).filter(
-      ({ name }) => name === 'python-dateutil',
-    );
+    const [jinja] = (await resolve('jinja2==3.1.4')).filter(({ name }) => name === 'jinja2');
     const failed = buildArtifact(
-      spec(dateutil ? [dateutil] : [], { modules: ['dateutil.parser'] }),
+      spec(jinja ? [jinja] : [], { modules: ['jinja2'] }),
       await newFolder('lacks'),
     );
     await expect(failed).rejects.toThrow(ImportCheckError);
-    await expect(failed).rejects.toThrow(/dateutil\.parser: .*No module named 'six'/);
+    await expect(failed).rejects.toThrow(/jinja2: .*No module named 'markupsafe'/);
   });
 
   it('when a hash is not the one that was resolved', async () => {

@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest';
 import {
   distinctBytes,
   explainChecks,
+  explainDefaults,
   kindOf,
   type MeasuredArtifact,
   megabytes,
   packageOf,
+  refuseOverBudget,
   sizeReport,
 } from '../../../core/size/report.ts';
 
@@ -40,6 +42,7 @@ const budgets = (layers = {}, functions = {}, total = 200 * MB) => ({
   functions,
   total,
   coldStart: 3000,
+  byDefault: [] as string[],
 });
 
 describe('the size report', () => {
@@ -66,6 +69,23 @@ describe('the size report', () => {
       );
     expect(check(10 * MB - 1)).toEqual([]);
     expect(check(10 * MB)).toHaveLength(1);
+  });
+
+  it('does not take what is over a budget that nobody wrote for a reason to fail', () => {
+    const own = { ...budgets({ core: 10 * MB }), byDefault: ['layers.core', 'total'] };
+    const report = sizeReport({ budgets: own, functions: [] }, [
+      artifact('layer', 'core', [['a', 300 * MB]]),
+    ]);
+    expect(explainChecks(report)).toEqual([]);
+    expect(() => refuseOverBudget(report)).not.toThrow();
+    expect(explainDefaults(report)).toEqual([
+      'layer core is 300.0 MB, 290.0 MB over the default budget of 10.0 MB (a 300.0 MB). Set your own in plimsoll.yaml: budgets',
+      'whole release is 300.0 MB, 100.0 MB over the default budget of 200.0 MB (a 300.0 MB). Set your own in plimsoll.yaml: budgets',
+    ]);
+    const written = sizeReport({ budgets: { ...own, byDefault: ['total'] }, functions: [] }, [
+      artifact('layer', 'core', [['a', 30 * MB]]),
+    ]);
+    expect(() => refuseOverBudget(written)).toThrow('layer core is 30.0 MB, 20.0 MB over its budget');
   });
 
   it("holds each function with its layers against Lambda's own limits", () => {
