@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withoutShims } from '../core/build/pyenv.ts';
 import { EmbeddedAwsError } from '../core/errors.ts';
 import { PYTHON, ROOT, TOOLS_PATH, UV } from './paths.ts';
 
@@ -110,6 +111,8 @@ export class EmbeddedAws {
         PLIMSOLL_STATE: folder,
         PLIMSOLL_WAIT: wait ? '1' : '0',
         PLIMSOLL_UV: UV,
+        // Builds look for interpreters in the same places (core/build/uv.ts).
+        PLIMSOLL_PYTHONS: withoutShims(process.env['PATH'] ?? ''),
         PYTHONDONTWRITEBYTECODE: '1',
         GATEWAY_PORT: String(port),
         BIND_HOST: HOST,

@@ -3,10 +3,11 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { Listr, type ListrTask } from 'listr2';
 import type { Manifest } from '../../core/build/manifest.ts';
-import { uv } from '../../core/build/uv.ts';
+import { requirePythons } from '../../core/build/uv.ts';
 import { decidedPlan, Workspace } from '../../core/build/workspace.ts';
 import { InvalidInputError } from '../../core/errors.ts';
 import type { Project } from '../../core/project/project.ts';
+import { pythonUsers } from '../../core/project/target.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
 import { wavesOf, withRequired } from '../../core/release/plan.ts';
 import { megabytes, refuseOverBudget, type SizeReport } from '../../core/size/report.ts';
@@ -66,7 +67,7 @@ function buildTasks(options: BuildOptions, root: string, folder: string): ListrT
       task: async (context) => {
         if (options.clean) await rm(folder, { recursive: true, force: true });
         context.project = await openProject(root, options);
-        await uv(['--version'], root);
+        await requirePythons(pythonUsers(context.project), root);
       },
     },
     {

@@ -29,9 +29,9 @@ const librariesOf = ({ manifest, folder }: WorkspaceArtifact) =>
 async function usedBy(
   fn: PlannedFunction,
   workspace: Workspace,
-  interpreter: string,
   requirements: ReadonlyMap<string, string[]>,
 ): Promise<Set<string>> {
+  const interpreter = await findPython(fn.target.python, workspace.folder);
   const find = (name: string) => workspace.artifacts.get(name);
   const own = find(fn.name);
   const layers = fn.layers.flatMap((name) => find(name) ?? []);
@@ -119,20 +119,18 @@ function functionTable(
 
 /** Proposes a split of the distributions into layers, from what the functions use, and shows it beside today's. */
 export async function composeLayers(options: Options): Promise<void> {
-  const { root, plan: whole, workspace } = await openBuild(options.project, options);
+  const { plan: whole, workspace } = await openBuild(options.project, options);
   // What others build is not ours to split.
   const plan = { ...whole, layers: whole.layers.filter(isOurs), functions: whole.functions.filter(isOurs) };
-  if (!canRun(plan.target))
+  const elsewhere = plan.functions.find(({ target }) => !canRun(target));
+  if (elsewhere)
     throw new UnsupportedProjectError(
-      `layers compose runs the functions, and this machine cannot run ${plan.target.architecture}; run it on such a machine`,
+      `layers compose runs the functions, and this machine cannot run ${elsewhere.name}, which is for ${elsewhere.architecture}; run it on such a machine`,
     );
-  const interpreter = await findPython(plan.target.python, root);
   const layers = plan.layers.flatMap(({ name }) => workspace.artifacts.get(name) ?? []);
   const requirements = new Map(layers.flatMap((layer) => [...requirementsIn(librariesOf(layer))]));
   const uses = await Promise.all(
-    plan.functions.map(
-      async (fn) => [fn.name, await usedBy(fn, workspace, interpreter, requirements)] as const,
-    ),
+    plan.functions.map(async (fn) => [fn.name, await usedBy(fn, workspace, requirements)] as const),
   );
   const pieces: Piece[] = layers
     .flatMap(({ manifest }) => [...shippedBytes(manifest)])

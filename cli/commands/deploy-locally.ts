@@ -1,3 +1,5 @@
+import { requirePythons } from '../../core/build/uv.ts';
+import { pythonUsers } from '../../core/project/target.ts';
 import { dim } from '../show/table.ts';
 import { type DeployOptions, deploy, prepare } from './deploy.ts';
 import { inEmbeddedAws, type LocalPlace } from './in-embedded-aws.ts';
@@ -6,7 +8,8 @@ import { rollBackInterrupted } from './rollback.ts';
 /** The main job: an embedded AWS, the real pipeline in it, and a release through it. @returns the exit code */
 export async function deployLocally(options: DeployOptions & LocalPlace): Promise<number> {
   // What is wrong with the project is said before anything starts.
-  const { stackName } = await prepare(options);
+  const { root, project, stackName } = await prepare(options);
+  await requirePythons(pythonUsers(project), root);
   return inEmbeddedAws(options, async (place) => {
     if (!options.unlock && (await place.client.isLocked(stackName))) {
       const code = await rollBackInterrupted(place.client, stackName);

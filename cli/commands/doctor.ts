@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { ProjectError } from '../../core/errors.ts';
+import { pythonsOf } from '../../core/project/target.ts';
 import { DEFAULT_PIPELINE } from '../../core/release/pipeline-name.ts';
 import { exitCodeOfFindings, type Finding, findings } from '../doctor/check.ts';
 import { nodeCheck, pythonCheck, uvCheck } from '../doctor/machine.ts';
@@ -36,7 +37,7 @@ async function projectFindings(root: string, wasNamed: boolean) {
 async function doctor({ project, account, region, pipeline, json }: Options): Promise<number> {
   const root = resolve(project ?? '.');
   const read = await projectFindings(root, project !== undefined);
-  const python = read.project ? [pythonCheck(read.project.python, root)] : [];
+  const python = (read.project ? pythonsOf(read.project) : []).map((version) => pythonCheck(version, root));
   const machine = await findings([nodeCheck, uvCheck(root), ...python]);
   if (region !== undefined) process.env['AWS_REGION'] = region;
   // Loaded on demand: these clients are nothing that a build needs.

@@ -124,7 +124,7 @@ async function judge(
   layer: PlannedLayer,
   plan: BuildPlan,
   artifacts: ReadonlyMap<string, WorkspaceArtifact>,
-  interpreter: string,
+  root: string,
 ): Promise<Verdict> {
   const artifact = artifacts.get(layer.name);
   if (!artifact) throw new Error(`layer ${layer.name} was not looked for`);
@@ -134,9 +134,9 @@ async function judge(
     .update(await readFile(join(folder, 'layer.zip')))
     .digest('hex');
   const pathOf = (name: string) => join(artifacts.get(name)?.folder ?? '', 'tree', 'python');
-  const results = canRun(plan.target)
+  const results = canRun(layer.target)
     ? await importModules({
-        interpreter,
+        interpreter: await findPython(layer.target.python, root),
         paths: [layer.name, ...layer.requires].map(pathOf),
         modules: manifest.modules,
       })
@@ -170,8 +170,7 @@ async function validateLayers(name: string, options: Options): Promise<void> {
       );
     artifacts.set(layer.name, built);
   }
-  const interpreter = await findPython(plan.target.python, root);
-  const verdicts = await Promise.all(chosen.map((layer) => judge(layer, plan, artifacts, interpreter)));
+  const verdicts = await Promise.all(chosen.map((layer) => judge(layer, plan, artifacts, root)));
   if (options.json) console.log(JSON.stringify({ layers: verdicts }));
   else console.log(verdictTable(verdicts));
   const broken = verdicts.find(({ zipIntact }) => !zipIntact);

@@ -1,16 +1,19 @@
 import { basename } from 'node:path';
 import { messageOf, PlimsollError } from '../../core/errors.ts';
 import { loadProject, type Project } from '../../core/project/project.ts';
+import { pythonsOf } from '../../core/project/target.ts';
 import type { Finding } from './check.ts';
 
 /** What is said of a project that could be read. */
-export function judgeProject({ templateFile, layers, functions, python, architecture }: Project): Finding[] {
+export function judgeProject(project: Project): Finding[] {
+  const { templateFile, layers, functions } = project;
+  const processors = [...new Set(functions.map(({ architecture }) => architecture))];
   const untested = functions.filter(({ smoke }) => smoke.length === 0).map(({ logicalId }) => logicalId);
   return [
     {
       what: 'Template',
       verdict: 'ok',
-      found: `${templateFile}: ${functions.length} functions, ${layers.length} layers, Python ${python}, ${architecture}`,
+      found: `${templateFile}: ${functions.length} functions, ${layers.length} layers, Python ${pythonsOf(project).join(', ')}, ${processors.join(', ')}`,
     },
     untested.length === 0
       ? { what: 'Smoke events', verdict: 'ok', found: 'every function has one' }

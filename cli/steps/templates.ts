@@ -33,8 +33,7 @@ export class Templates {
   ) {}
 
   private expand(template: Readonly<Record<string, unknown>>, parameters: Readonly<Record<string, string>>) {
-    const { python } = this.plan.target;
-    return expandSam({ template, parameters, region: this.remote.region, python, workdir: this.workdir });
+    return expandSam({ template, parameters, region: this.remote.region, workdir: this.workdir });
   }
 
   /** One of them marked, with the boundary on its roles. @param inside what stands before its logical ids in the plan */

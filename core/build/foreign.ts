@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { UnsafeArchiveError } from '../errors.ts';
 import type { ForeignBuild } from '../project/foreign.ts';
 import { SMOKE_FOLDER } from '../project/project.ts';
-import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
+import type { PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { folderSizes } from '../size/folders.ts';
 import { ARTIFACT_LIMITS } from '../size/limits.ts';
 import type { OnStep } from './artifact.ts';
@@ -15,7 +15,6 @@ import { unpack } from './unpack.ts';
 interface ForeignContext {
   /** Folder of the project. */
   root: string;
-  plan: Pick<BuildPlan, 'target'>;
   /** An empty folder of this build's own. */
   workdir: string;
 }
@@ -27,11 +26,10 @@ interface ForeignContext {
 export async function foreignTree(
   logicalId: string,
   foreign: ForeignBuild,
-  { root, plan, workdir }: ForeignContext,
+  { root, workdir }: ForeignContext,
 ): Promise<string> {
   const tree = join(workdir, 'tree');
-  if ('sam' in foreign)
-    await samBuild({ root, logicalId, resource: foreign.sam, python: plan.target.python, workdir, tree });
+  if ('sam' in foreign) await samBuild({ root, logicalId, resource: foreign.sam, workdir, tree });
   else await unpack(join(root, foreign.archive), tree, foreign.archive, ARTIFACT_LIMITS);
   return tree;
 }

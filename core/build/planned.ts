@@ -50,16 +50,16 @@ const librariesOf = (trees: ReadonlyMap<string, string>, names: readonly string[
 /** Builds one layer of a plan; the layers that it requires must have been built. @throws see buildArtifact, buildForeign */
 export function buildLayer(
   layer: PlannedLayer,
-  { root, plan, trees, workdir, runtimes, onStep, decided }: BuildContext,
+  { root, trees, workdir, runtimes, onStep, decided }: BuildContext,
 ): Promise<Built> {
-  if (layer.foreign) return buildForeign('layer', layer, layer.foreign, { root, plan, workdir, onStep });
+  if (layer.foreign) return buildForeign('layer', layer, layer.foreign, { root, workdir, onStep });
   return buildArtifact(
     {
       ...layer,
       decisions: decisionsOf(layer),
       decided,
       kind: 'layer',
-      target: plan.target,
+      target: layer.target,
       libraries: 'python',
       mount: '/opt',
       sources: fromRoot(root, layer),
@@ -82,11 +82,11 @@ function notesOnRuntime(root: string, plan: BuildPlan, fn: PlannedFunction): str
   const held = new Set([fn, ...own].flatMap(({ distributions }) => distributions.map(({ name }) => name)));
   const python = [fn, ...own].flatMap(({ sources }) => sources).filter(({ to }) => to.endsWith('.py'));
   const texts = python.map(({ from }) => readFileSync(join(root, from), 'utf8'));
-  const used = usedOfRuntime(texts, held, plan.target.python);
+  const used = usedOfRuntime(texts, held, fn.target.python);
   if (used.length === 0) return [];
   const names = used.map(({ name, version }) => `${name} ${version}`).join(', ');
   return [
-    `functions take ${names} from the runtime python${plan.target.python} (versions looked at on ${LOOKED_AT}); AWS moves them without notice. ${LISTING_BOTO3}`,
+    `functions take ${names} from the runtime python${fn.target.python} (versions looked at on ${LOOKED_AT}); AWS moves them without notice. ${LISTING_BOTO3}`,
   ];
 }
 
@@ -95,14 +95,14 @@ export function buildFunction(
   fn: PlannedFunction,
   { root, plan, trees, workdir, runtimes, onStep, decided }: BuildContext,
 ): Promise<Built> {
-  if (fn.foreign) return buildForeign('function', fn, fn.foreign, { root, plan, workdir, onStep });
+  if (fn.foreign) return buildForeign('function', fn, fn.foreign, { root, workdir, onStep });
   return buildArtifact(
     {
       ...fn,
       decisions: decisionsOf(fn),
       decided,
       kind: 'function',
-      target: plan.target,
+      target: fn.target,
       libraries: '',
       mount: '/var/task',
       sources: functionSources(root, fn),

@@ -4,7 +4,7 @@ import { SamBuildError } from '../errors.ts';
 import type { SamResource } from '../project/foreign.ts';
 import { SAM_TRANSFORM } from '../project/template.ts';
 import { run } from './run.ts';
-import { findPython, installTool } from './uv.ts';
+import { findPython, installTool, TOOLS_PYTHON } from './uv.ts';
 
 const TIMEOUT_MS = 30 * 60_000;
 /** What stays here of the tool's words when a build fails, in characters. */
@@ -36,8 +36,6 @@ export interface SamBuildInput {
   /** Of a nested template STACK.RESOURCE. */
   logicalId: string;
   resource: SamResource;
-  /** Version of the interpreter that runs SAM: 3.11. */
-  python: string;
   /** A folder of this build's own. */
   workdir: string;
   /** Where what is built goes; not there yet. */
@@ -50,14 +48,14 @@ export interface SamBuildInput {
  * @throws SamBuildError with the tool's words; InstallError, ToolMissingError
  */
 export async function samBuild(input: SamBuildInput): Promise<void> {
-  const { root, resource, python, workdir, tree } = input;
+  const { root, resource, workdir, tree } = input;
   // Names of stacks have no place in a template, and the target of a makefile is named by what comes after them.
   const logicalId = input.logicalId.split('.').at(-1) ?? input.logicalId;
   const home = join(workdir, 'sam');
   const out = join(home, 'out');
   const libraries = join(home, 'cli');
   await mkdir(home, { recursive: true });
-  const interpreter = await findPython(python, workdir);
+  const interpreter = await findPython(TOOLS_PYTHON, workdir);
   await installTool('aws-sam-cli', 'sam-cli-requirements.txt', interpreter, libraries);
   const template = join(home, 'template.json');
   await writeFile(

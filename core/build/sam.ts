@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { TemplateError } from '../errors.ts';
 import { run } from './run.ts';
 import { script } from './scripts.ts';
-import { findPython, installTool } from './uv.ts';
+import { findPython, installTool, TOOLS_PYTHON } from './uv.ts';
 
 const TIMEOUT_MS = 2 * 60_000;
 const answerSchema = z.union([
@@ -17,8 +17,6 @@ export interface ExpandInput {
   /** Values of its parameters, as far as they are known. */
   parameters: Readonly<Record<string, string>>;
   region: string;
-  /** Version of the interpreter: 3.11. */
-  python: string;
   /** A folder of this build's own. */
   workdir: string;
 }
@@ -29,8 +27,8 @@ export interface ExpandInput {
  * @throws TemplateError with the library's words; InstallError, ToolMissingError
  */
 export async function expandSam(input: ExpandInput): Promise<Record<string, unknown>> {
-  const { template, parameters, region, python, workdir } = input;
-  const interpreter = await findPython(python, workdir);
+  const { template, parameters, region, workdir } = input;
+  const interpreter = await findPython(TOOLS_PYTHON, workdir);
   const libraries = join(workdir, 'sam-translator');
   await installTool('aws-sam-translator', 'sam-requirements.txt', interpreter, libraries);
   const result = await run(interpreter, ['-I', '-S', '-B', script('expand_sam.py')], {

@@ -54,6 +54,9 @@ export async function uv(args: readonly string[], cwd: string): Promise<RunResul
   return result;
 }
 
+/** What SAM's own tools run on: aws-sam-cli asks for Python 3.10 or newer. */
+export const TOOLS_PYTHON = '>=3.10,<3.15';
+
 /**
  * The interpreter of one Python minor version, an absolute path. Where the machine has none, uv may fetch one.
  * @throws ToolMissingError naming the version
@@ -67,7 +70,7 @@ export async function findPython(version: string, cwd: string): Promise<string> 
   }
   if (found.code === 0) return found.stdout.trim();
   throw new ToolMissingError(
-    `no Python ${version} on this machine, and uv could not fetch one; install Python ${version}, the version of the project's functions`,
+    `no Python ${version} on this machine, and uv could not fetch one\n  Install it, for example: uv python install ${version}`,
   );
 }
 
@@ -99,4 +102,31 @@ export async function installTool(
     dirname(folder),
   );
   if (code !== 0) throw new InstallError(`cannot install ${name}: ${stderr.trim().slice(0, 2000)}`);
+}
+
+/**
+ * Looks for the interpreters that a project needs, before anything else is done.
+ * @throws ToolMissingError naming each version that is missing, whom it is for, and the command that brings it
+ */
+export async function requirePythons(
+  users: readonly { python: string; logicalId: string }[],
+  cwd: string,
+): Promise<void> {
+  const missing: string[] = [];
+  for (const version of new Set(users.map(({ python }) => python))) {
+    try {
+      await findPython(version, cwd);
+    } catch (error) {
+      if (!(error instanceof ToolMissingError)) throw error;
+      missing.push(version);
+    }
+  }
+  if (missing.length === 0) return;
+  const list = missing.map((version) => {
+    const names = users.filter(({ python }) => python === version).map(({ logicalId }) => logicalId);
+    return `no Python ${version} (${names.join(', ')})`;
+  });
+  throw new ToolMissingError(
+    `this machine has ${list.join(', ')}, and uv could not fetch it\n  Install it: uv python install ${missing.join(' ')}`,
+  );
 }

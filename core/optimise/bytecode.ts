@@ -22,8 +22,8 @@ const reasonOf = (docstrings: boolean) =>
     ? 'Sources, which Python does not read where there is bytecode.'
     : 'Sources and docstrings: Python does not read the ones where there is bytecode, and nobody the others in Lambda.';
 
-const jobOf = (unit: Unit, interpreter: string, out: string) => ({
-  interpreter,
+const jobOf = (unit: Unit, out: string) => ({
+  interpreter: unit.interpreter,
   tree: unit.libraries,
   out,
   prefix: runtimeFolder(unit.kind),
@@ -48,13 +48,12 @@ export async function compileUnit(
   unit: Unit,
   files: readonly TreeFile[],
   docstrings: boolean,
-  interpreter: string,
   out: string,
 ): Promise<Compilation> {
   const sources = files.filter(({ path }) => path.endsWith('.py'));
   const isOwn = (path: string) => unit.own.has(path);
   const compiled = await compileFiles({
-    ...jobOf(unit, interpreter, out),
+    ...jobOf(unit, out),
     imports: true,
     files: sources.map(({ path }) => {
       return { path, to: sourceless(path), docstrings, hook: isHooked(path) && !isOwn(path) };
@@ -83,7 +82,6 @@ export async function compileLazily(
   lazy: ReadonlyMap<string, Lazy>,
   sources: ReadonlyMap<string, string>,
   docstrings: boolean,
-  interpreter: string,
   out: string,
 ): Promise<{ change: Change; lazy: Lazy; looks: boolean }[]> {
   const files = [...lazy].flatMap(([path, one]) => {
@@ -92,7 +90,7 @@ export async function compileLazily(
     return source === undefined ? [] : [{ path, to, docstrings, hook: isHooked(path), source, lazy: one }];
   });
   const compiled = await compileFiles({
-    ...jobOf(unit, interpreter, out),
+    ...jobOf(unit, out),
     imports: false,
     deferredOnly: true,
     files,

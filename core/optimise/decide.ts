@@ -5,10 +5,11 @@ import { foreignTree } from '../build/foreign.ts';
 import { type ImportResult, topLevelModules } from '../build/imports.ts';
 import { install } from '../build/install.ts';
 import { fromRoot, functionSources } from '../build/planned.ts';
+import type { Target } from '../build/resolve.ts';
 import { runtimePackages } from '../build/runtime-packages.ts';
 import { findPython } from '../build/uv.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
-import { handlerModule, isOurs, isProvenWith } from '../release/plan.ts';
+import { handlerModule, isOurs, isProvenWith, isSameTarget } from '../release/plan.ts';
 import type { ProjectDecisions } from './decisions.ts';
 import { optimise } from './optimise.ts';
 import type { FetchableFile, Unit } from './unit.ts';
@@ -25,10 +26,41 @@ interface DecideInput {
   onStep?: (step: string) => void;
 }
 
-async function layerUnit({ root, plan, workdir }: DecideInput, layer: PlannedLayer): Promise<Unit> {
+/** What runs code that is built for a target. */
+type Runner = Pick<Unit, 'interpreter' | 'runtime' | 'idle'>;
+
+/** Runners by target, each made once. */
+class Runners {
+  private readonly made = new Map<string, Promise<Runner>>();
+
+  constructor(private readonly input: DecideInput) {}
+
+  of(target: Target): Promise<Runner> {
+    const key = `${target.python} ${target.architecture}`;
+    const runner = this.made.get(key) ?? this.make(target);
+    this.made.set(key, runner);
+    return runner;
+  }
+
+  private async make(target: Target): Promise<Runner> {
+    const { workdir, runtimes } = this.input;
+    const [interpreter, runtime] = await Promise.all([
+      findPython(target.python, workdir),
+      runtimePackages(runtimes, target),
+    ]);
+    const idle = canRun(target) ? undefined : `this machine cannot run code for ${target.architecture}`;
+    return { interpreter, runtime, idle };
+  }
+}
+
+async function layerUnit(
+  { root, plan, workdir }: DecideInput,
+  layer: PlannedLayer,
+  runners: Runners,
+): Promise<Unit> {
   const tree = join(workdir, 'layers', layer.name);
   const libraries = join(tree, 'python');
-  const packages = await installPackages(layer.distributions, libraries, plan.target);
+  const packages = await installPackages(layer.distributions, libraries, layer.target);
   await copySources(fromRoot(root, layer), tree);
   const own = layer.sources.map(({ to }) => to).filter((path) => path.startsWith('python/'));
   return {
@@ -40,12 +72,18 @@ async function layerUnit({ root, plan, workdir }: DecideInput, layer: PlannedLay
     beneath: layer.requires,
     own: new Set(own.map((path) => path.slice('python/'.length))),
     modules: [],
+    keepsSources: plan.keepSources || layer.keepsSources,
+    ...(await runners.of(layer.target)),
   };
 }
 
-async function functionUnit({ root, plan, workdir }: DecideInput, fn: PlannedFunction): Promise<Unit> {
+async function functionUnit(
+  { root, plan, workdir }: DecideInput,
+  fn: PlannedFunction,
+  runners: Runners,
+): Promise<Unit> {
   const libraries = join(workdir, 'functions', fn.name);
-  const packages = await installPackages(fn.distributions, libraries, plan.target);
+  const packages = await installPackages(fn.distributions, libraries, fn.target);
   const sources = functionSources(root, fn);
   await copySources(sources, libraries);
   return {
@@ -57,6 +95,8 @@ async function functionUnit({ root, plan, workdir }: DecideInput, fn: PlannedFun
     beneath: fn.layers,
     own: new Set(sources.map(({ to }) => to)),
     modules: [handlerModule(fn.handler)],
+    keepsSources: plan.keepSources,
+    ...(await runners.of(fn.target)),
   };
 }
 
@@ -64,14 +104,17 @@ const modulesOf = (units: readonly Unit[]) => [
   ...new Set(units.flatMap(({ installed, modules }) => [...installed.flatMap(topLevelModules), ...modules])),
 ];
 
-/** The project's tests see all layers, then what they need themselves, then the functions. */
+/** The project's tests see all layers of the main target, then what they need themselves, then its functions. */
 async function testWorkload(
   { root, plan, workdir }: DecideInput,
-  { layers, functions, runtime }: Trees,
-  interpreter: string,
+  { layers, functions }: Trees,
+  runners: Runners,
 ): Promise<Workload[]> {
-  if (!plan.test) return [];
+  const { interpreter, runtime, idle } = await runners.of(plan.target);
+  if (!plan.test || idle !== undefined) return [];
   const { run, distributions } = plan.test;
+  const isSeen = (kind: 'layers' | 'functions') => (unit: Unit) =>
+    plan[kind].some(({ name, target }) => name === unit.name && isSameTarget(target, plan.target));
   const own = join(workdir, 'tests');
   await install(distributions, own, plan.target);
   return [
@@ -80,9 +123,9 @@ async function testWorkload(
       interpreter,
       bytecodeCache: bytecodeCache(workdir),
       paths: [
-        ...layers.map(({ libraries }) => libraries),
+        ...layers.filter(isSeen('layers')).map(({ libraries }) => libraries),
         own,
-        ...functions.map(({ libraries }) => libraries),
+        ...functions.filter(isSeen('functions')).map(({ libraries }) => libraries),
         ...runtime,
       ],
       modules: [],
@@ -101,7 +144,7 @@ async function foreignLayers({ root, plan, workdir }: DecideInput): Promise<Map<
   for (const { name, logicalId, foreign } of plan.layers.filter((one) => isProvenWith(one, plan.functions))) {
     const folder = join(workdir, 'foreign', name);
     await mkdir(folder, { recursive: true });
-    const context = { root, plan, workdir: folder };
+    const context = { root, workdir: folder };
     if (foreign) libraries.set(name, join(await foreignTree(logicalId, foreign, context), 'python'));
   }
   return libraries;
@@ -113,17 +156,11 @@ interface Trees {
   functions: readonly Unit[];
   /** Folders of the libraries of layers that others have built, by name: on the path, and left alone. */
   foreign: ReadonlyMap<string, string>;
-  /** Folders of the runtime's own packages: last on the path, and left alone. */
-  runtime: readonly string[];
 }
 
 /** One workload a function, and one for each layer that no function uses: its imports. */
-function workloadsOf(
-  { plan, workdir }: DecideInput,
-  { layers, functions, foreign, runtime }: Trees,
-  interpreter: string,
-): Workload[] {
-  const common = { interpreter, fetch: plan.fetch, bytecodeCache: bytecodeCache(workdir) };
+function workloadsOf({ plan, workdir }: DecideInput, { layers, functions, foreign }: Trees): Workload[] {
+  const common = { fetch: plan.fetch, bytecodeCache: bytecodeCache(workdir) };
   const pick = (names: readonly string[]) =>
     names.flatMap((name) => layers.find((unit) => unit.name === name) ?? []);
   const ours = plan.functions.filter(isOurs);
@@ -133,28 +170,37 @@ function workloadsOf(
     (layer) => isOurs(layer) && !ours.some((fn) => fn.layers.includes(layer.name)),
   );
   return [
-    ...ours.map((fn, index): Workload => {
-      const own = functions[index] ? [functions[index]] : [];
-      return {
-        ...common,
-        name: fn.name,
-        paths: [...own.map(({ libraries }) => libraries), ...pathsOf(fn.layers), ...runtime],
-        modules: modulesOf([...pick(fn.layers), ...own]),
-        handler: fn.handler,
-        events: fn.smoke,
-        environment: fn.environment,
-      };
+    ...ours.flatMap((fn, index): Workload[] => {
+      const own = functions[index];
+      if (own === undefined || own.idle !== undefined) return [];
+      return [
+        {
+          ...common,
+          interpreter: own.interpreter,
+          name: fn.name,
+          paths: [own.libraries, ...pathsOf(fn.layers), ...own.runtime],
+          modules: modulesOf([...pick(fn.layers), own]),
+          handler: fn.handler,
+          events: fn.smoke,
+          environment: fn.environment,
+        },
+      ];
     }),
-    ...idle.map((layer): Workload => {
+    ...idle.flatMap((layer): Workload[] => {
       const seen = pick([layer.name, ...layer.requires]);
-      return {
-        ...common,
-        name: layer.name,
-        paths: [...seen.map(({ libraries }) => libraries), ...runtime],
-        modules: modulesOf(seen),
-        events: [],
-        environment: {},
-      };
+      const own = seen.find(({ name }) => name === layer.name);
+      if (own === undefined || own.idle !== undefined) return [];
+      return [
+        {
+          ...common,
+          interpreter: own.interpreter,
+          name: layer.name,
+          paths: [...seen.map(({ libraries }) => libraries), ...own.runtime],
+          modules: modulesOf(seen),
+          events: [],
+          environment: {},
+        },
+      ];
     }),
   ];
 }
@@ -178,30 +224,24 @@ export interface Decided {
  * @throws WorkloadError, ImportCheckError, InstallError, ToolMissingError
  */
 export async function decide(input: DecideInput): Promise<Decided> {
-  const { plan, workdir, runtimes, onStep = () => {} } = input;
+  const { plan, workdir, onStep = () => {} } = input;
   await mkdir(workdir, { recursive: true });
   onStep('install');
-  const [layers, functions, foreign, runtime, interpreter] = await Promise.all([
-    Promise.all(plan.layers.filter(isOurs).map((layer) => layerUnit(input, layer))),
-    Promise.all(plan.functions.filter(isOurs).map((fn) => functionUnit(input, fn))),
+  const runners = new Runners(input);
+  const [layers, functions, foreign] = await Promise.all([
+    Promise.all(plan.layers.filter(isOurs).map((layer) => layerUnit(input, layer, runners))),
+    Promise.all(plan.functions.filter(isOurs).map((fn) => functionUnit(input, fn, runners))),
     foreignLayers(input),
-    runtimePackages(runtimes, plan.target),
-    findPython(plan.target.python, workdir),
   ]);
-  const trees = { layers, functions, foreign, runtime };
-  const runs = canRun(plan.target);
+  const trees = { layers, functions, foreign };
   const units = [...layers, ...functions];
+  const workloads = [...workloadsOf(input, trees), ...(await testWorkload(input, trees, runners))];
   const { decisions, imports, fetchable } = await optimise({
     units,
-    interpreter,
-    runtime,
-    workloads: runs
-      ? [...workloadsOf(input, trees, interpreter), ...(await testWorkload(input, trees, interpreter))]
-      : [],
-    mode: runs ? plan.mode : 'rules',
+    workloads,
+    mode: workloads.length > 0 ? plan.mode : 'rules',
     keep: plan.keep,
     lazy: plan.lazy,
-    keepSources: plan.keepSources,
     fetch: plan.fetch,
     workdir,
     onStep,

@@ -128,7 +128,7 @@ export async function optimise(input: OptimiseInput): Promise<Optimised> {
         fetchable: fetch ? installedPaths(unit, tracedAway(unit, reports)) : [],
         docstrings: steps.hasDocstrings(unit),
         lazy: steps.lazyFiles(unit, made),
-        ...(input.keepSources ? { sources: sourcesIn(unit) } : {}),
+        ...(unit.keepsSources ? { sources: sourcesIn(unit) } : {}),
       },
     ]),
   );

@@ -22,16 +22,11 @@ import type { Trace, Workload } from './workload.ts';
 export interface OptimiseInput {
   units: readonly Unit[];
   workloads: readonly Workload[];
-  interpreter: string;
-  /** Folders that are last on the path of whatever runs: the runtime's own packages. */
-  runtime?: readonly string[];
   mode: Mode;
   /** Modules that stay in any case. */
   keep?: readonly string[];
   /** Whether third-party modules put off imports that no workload needs at once. */
   lazy?: boolean;
-  /** Whether third-party packages keep their sources. */
-  keepSources?: boolean;
   /** Whether functions may fetch what no workload has used. */
   fetch?: boolean;
   /** An empty folder. */
@@ -127,6 +122,7 @@ export class Steps {
     const own = this.input.workloads.flatMap(({ name, paths }, index) =>
       paths.includes(unit.libraries) ? [{ name, failed: this.proof.failed(index) }] : [],
     );
+    if (unit.idle !== undefined) return unit.idle;
     if (own.length === 0) return 'no function uses it';
     const incomplete = own.find(({ failed }) => failed !== undefined);
     return (
@@ -137,9 +133,7 @@ export class Steps {
 
   /** Whether docstrings stay: a workload that has not run cannot show that nothing reads them. */
   hasDocstrings(unit: Unit): boolean {
-    return (
-      this.input.mode === 'rules' || this.input.keepSources === true || this.whyNotTraced(unit) !== undefined
-    );
+    return this.input.mode === 'rules' || unit.keepsSources || this.whyNotTraced(unit) !== undefined;
   }
 
   private async rules(): Promise<Change[]> {
@@ -147,32 +141,32 @@ export class Steps {
   }
 
   private async bytecode(): Promise<readonly Change[]> {
-    const { units, interpreter, workdir } = this.input;
+    const { units, workdir } = this.input;
     const compilations = await Promise.all(
       units.map((unit) => {
         const out = join(workdir, 'bytecode', unit.kind, unit.name);
-        return compileUnit(unit, listTree(unit.libraries), this.hasDocstrings(unit), interpreter, out);
+        return compileUnit(unit, listTree(unit.libraries), this.hasDocstrings(unit), out);
       }),
     );
     this.imports = new Map(compilations.flatMap(({ imports }) => [...imports]));
     // With its source beside it, bytecode is made when the artifact is: there is nothing to prove.
-    this.compiled = this.input.keepSources ? [] : compilations.flatMap(({ changes }) => changes);
+    this.compiled = compilations.flatMap(({ changes }, index) => (units[index]?.keepsSources ? [] : changes));
     return this.compiled;
   }
 
   /** Which library is loaded first depends on the order of imports, so each package that relies on another's is imported alone. */
   private async shared(): Promise<Change[]> {
-    const { units, interpreter, runtime = [], workdir } = this.input;
+    const { units, workdir } = this.input;
     const changes = units.map((unit) => ({ unit, own: sharedChanges(unit, units) }));
     const alone = changes.flatMap(({ unit, own }) => {
       const names = new Set(own.map(({ distribution }) => distribution));
       const beneath = units.filter(({ kind, name }) => kind === 'layer' && unit.beneath.includes(name));
       const modules = unit.installed.filter(({ name }) => names.has(name)).flatMap(topLevelModules);
-      return modules.map(
+      return (unit.idle === undefined ? modules : []).map(
         (module): Workload => ({
           name: module,
-          interpreter,
-          paths: [...[unit, ...beneath].map(({ libraries }) => libraries), ...runtime],
+          interpreter: unit.interpreter,
+          paths: [...[unit, ...beneath].map(({ libraries }) => libraries), ...unit.runtime],
           modules: [module],
           events: [],
           environment: {},
@@ -282,7 +276,7 @@ export class Steps {
   }
 
   private async compileLazily(files: LazyFiles, name: string): Promise<LazyFile[]> {
-    const { units, interpreter, workdir } = this.input;
+    const { units, workdir } = this.input;
     const compiled = await Promise.all(
       units.map(async (unit) => {
         const own = [...files.values()].filter(({ file }) => file.unit === unit);
@@ -297,7 +291,6 @@ export class Steps {
           new Map(own.map(({ file, lazy }) => [file.path, lazy])),
           new Map(sources),
           this.hasDocstrings(unit),
-          interpreter,
           join(workdir, 'lazy', name, unit.kind, unit.name),
         );
         return done.map((one) => ({ ...one, file: { unit, path: sourceOf(one.change.path) } }));

@@ -17,6 +17,14 @@ export interface Unit {
   beneath: readonly string[];
   /** Modules beyond the distributions' own that must import. */
   modules: readonly string[];
+  /** Of the Python version that it is built for. */
+  interpreter: string;
+  /** Whether third-party packages in it keep their sources. */
+  keepsSources: boolean;
+  /** Folders that are last on the path of whatever runs it: the runtime's own packages. */
+  runtime: readonly string[];
+  /** Why it cannot be run here; undefined where it can. */
+  idle?: string | undefined;
 }
 
 /** A removed file that a function may fetch again. */

@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Target } from '../build/resolve.ts';
 import { isLeftover } from '../build/tree.ts';
-import { ProjectError, TemplateError, UnsupportedProjectError } from '../errors.ts';
+import { ProjectError, TemplateError } from '../errors.ts';
 import { whyTooLong } from '../release/limits.ts';
 import { CONFIG_FILE, describeIssues, type ProjectConfig, readConfig, stepsOf } from './config.ts';
 import { ifThere, parseJson, REPLACED, readProjectFile, refuseLinkOutside } from './files.ts';
@@ -10,8 +11,8 @@ import { withFiles } from './inline.ts';
 import { allNested, type NestedTemplate, readNested } from './nested.ts';
 import { pathInProject } from './path.ts';
 import { listSources, rejectLink } from './sources.ts';
+import { type LayerTarget, mainTarget, targetOfLayer } from './target.ts';
 import {
-  type Architecture,
   type ProjectTemplate,
   readTemplate,
   refuseSameNames,
@@ -33,7 +34,7 @@ export interface SmokeEvent {
   expect?: unknown;
 }
 
-export interface ProjectLayer extends TemplateLayer {
+export interface ProjectLayer extends TemplateLayer, LayerTarget {
   /** Requirements file relative to the project, undefined for a layer of plain files. */
   requirements?: string;
 }
@@ -54,9 +55,8 @@ export interface Project {
   /** Of all templates. */
   layers: ProjectLayer[];
   functions: ProjectFunction[];
-  /** `3.11`; all layers and functions that we build share it. */
-  python: string;
-  architecture: Architecture;
+  /** What most functions run on: for what belongs to none of them. */
+  target: Target;
 }
 
 const smokeSchema = z.strictObject({ event: z.unknown(), expect: z.unknown().optional() });
@@ -108,23 +108,6 @@ async function smokeEventsOf(root: string, codeUri: string): Promise<SmokeEvent[
   );
 }
 
-/** The one value that all functions share; layers are built for it. */
-function common<T>(
-  functions: TemplateFunction[],
-  what: string,
-  get: (fn: TemplateFunction) => T,
-  fallback: T,
-): T {
-  const values = new Map(functions.map((fn) => [get(fn), fn.logicalId]));
-  if (values.size > 1) {
-    const list = [...values].map(([value, id]) => `${id} ${value}`).join(', ');
-    throw new UnsupportedProjectError(
-      `functions differ in ${what} (${list}); a shared layer can be built for one only`,
-    );
-  }
-  return values.keys().next().value ?? fallback;
-}
-
 async function findTemplate(root: string, config: ProjectConfig): Promise<{ file: string; text: string }> {
   const candidates = config.template ? [config.template] : ['template.yaml', 'template.yml'];
   for (const file of candidates) {
@@ -136,7 +119,11 @@ async function findTemplate(root: string, config: ProjectConfig): Promise<{ file
   );
 }
 
-async function readLayer(root: string, file: string, layer: TemplateLayer): Promise<ProjectLayer> {
+async function readLayer(
+  root: string,
+  file: string,
+  layer: TemplateLayer,
+): Promise<TemplateLayer & { requirements?: string }> {
   const where = `${file}: ${layer.logicalId}.ContentUri`;
   const contentUri = await placeOf(root, layer.contentUri, where, layer);
   return { ...layer, contentUri, ...(layer.foreign ? {} : await requirementsOf(root, contentUri)) };
@@ -171,16 +158,22 @@ export async function loadProject(
     throw new TemplateError(
       `${file}: declares no ${SERVERLESS_FUNCTION} and no ${SERVERLESS_LAYER} to build`,
     );
-  const layers = await Promise.all(
-    all.flatMap((one) => one.template.layers.map((layer) => readLayer(root, one.file, layer))),
-  );
   const functions = await Promise.all(
     all.flatMap((one) => one.template.functions.map((fn) => readFunction(root, one.file, fn))),
+  );
+  const ours = functions.filter(({ foreign }) => !foreign);
+  const target = mainTarget(ours);
+  const layers = await Promise.all(
+    all.flatMap((one) =>
+      one.template.layers.map(async (layer) => {
+        const users = ours.filter((fn) => fn.layers.includes(layer.logicalId));
+        return { ...(await readLayer(root, one.file, layer)), ...targetOfLayer(layer, users, target) };
+      }),
+    ),
   );
   refuseSameNames(file, layers);
   const why = whyTooLong({ functions: functions.length, steps: stepsOf(config) });
   if (why !== undefined) throw new ProjectError(`${CONFIG_FILE}: traffic: ${why}`);
-  const ours = functions.filter(({ foreign }) => !foreign);
   return {
     root,
     templateFile: file,
@@ -189,7 +182,6 @@ export async function loadProject(
     config,
     layers,
     functions,
-    python: common(ours, 'Runtime', (fn) => fn.runtime, 'python3.13').replace('python', ''),
-    architecture: common(ours, 'Architectures', (fn) => fn.architecture, 'x86_64'),
+    target,
   };
 }

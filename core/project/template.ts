@@ -29,6 +29,8 @@ export interface TemplateLayer {
   architectures: string[];
   /** True where `sam build` would put the folder's content under python/. */
   hasBuildMethod: boolean;
+  /** What its Metadata says that it is built for: `3.11` of BuildMethod, and BuildArchitecture. */
+  build: { python?: string; architecture?: Architecture };
 }
 
 /** A function of the project whose code lies there. */
@@ -177,7 +179,15 @@ class TemplateReader {
       runtimes,
       architectures,
       hasBuildMethod: resource.Metadata?.['BuildMethod'] !== undefined,
+      build: this.buildOf(resource),
     };
+  }
+
+  private buildOf({ Metadata: metadata }: Resource): TemplateLayer['build'] {
+    const text = (key: string) => resolveText(metadata?.[key], this.scope) ?? '';
+    const python = /^python(3\.\d+)$/.exec(text('BuildMethod'))?.[1];
+    const architecture = (['x86_64', 'arm64'] as const).find((one) => one === text('BuildArchitecture'));
+    return { ...(python ? { python } : {}), ...(architecture ? { architecture } : {}) };
   }
 
   /** Undefined for a function that needs no build of ours: code inline, in S3 already, or an image that is built. */

@@ -16,6 +16,8 @@ const distribution = z.object({
   via: z.array(z.string()),
 });
 
+const target = z.object({ python: z.string().regex(/^3\.\d+$/), architecture });
+
 const artifact = z.object({
   /** Of a nested template STACK.RESOURCE, at whatever depth. */
   logicalId: z.string(),
@@ -23,6 +25,8 @@ const artifact = z.object({
   name: z.string().regex(/^(?=.{1,140}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/),
   /** Content hash of everything that the artifact is built from, decisions included once they are there. */
   key: z.string().regex(/^[0-9a-f]{64}$/),
+  /** What it is built for; of a function what it runs on. */
+  target,
   distributions: z.array(distribution),
   /** Files of the project that we ship in it: path in the project, name in the zip. */
   sources: z.array(z.object({ from: z.string(), to: z.string() })),
@@ -41,6 +45,8 @@ const layer = artifact.extend({
   /** Lambda's names of what it is for; empty: of anything. */
   runtimes: z.array(z.string()),
   architectures: z.array(z.string()),
+  /** Whether functions of several Python versions use it, so that it keeps its sources. */
+  keepsSources: z.boolean(),
   /** Names of all distributions that it would carry alone: what sharing saves is counted against these. */
   needs: z.array(z.string()),
 });
@@ -61,7 +67,8 @@ const fn = artifact.extend({
 });
 
 export const buildPlanSchema = z.object({
-  target: z.object({ python: z.string().regex(/^3\.\d+$/), architecture }),
+  /** What most functions run on: for the project's tests. */
+  target,
   mode: modeSchema,
   /** Modules that stay in any case. */
   keep: z.array(z.string()),

@@ -15,6 +15,7 @@ import type { ForeignBuild, SamResource } from '../project/foreign.ts';
 import { ownValue } from '../project/intrinsics.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
 import { listSources, rejectLink } from '../project/sources.ts';
+import { targetOf } from '../project/target.ts';
 import { sha256 } from '../sha256.ts';
 import { budgetsOf } from '../size/budget.ts';
 import { LAMBDA_UNZIPPED_BYTES } from '../size/limits.ts';
@@ -128,13 +129,32 @@ function together(all: readonly ServicesInUse[]): ServicesInUse {
 /** Finds the distributions of requirement sets: see resolveSets. */
 export type Resolve = typeof resolveSets;
 
+/** Layers that are built for the same are resolved, and share what they have, together. */
 async function planLayers(
   project: Project,
-  target: Target,
   services: ServicesInUse,
   resolve: Resolve,
 ): Promise<PlannedLayer[]> {
-  const { root, layers } = project;
+  const groups = new Map<string, ProjectLayer[]>();
+  for (const layer of project.layers) {
+    const key = `${layer.target.python} ${layer.target.architecture}`;
+    groups.set(key, [...(groups.get(key) ?? []), layer]);
+  }
+  const planned = await Promise.all(
+    [...groups.values()].map((layers) => planGroup(project, layers, services, resolve)),
+  );
+  return planned.flat();
+}
+
+/** @param layers that are built for the same */
+async function planGroup(
+  project: Project,
+  layers: readonly ProjectLayer[],
+  services: ServicesInUse,
+  resolve: Resolve,
+): Promise<PlannedLayer[]> {
+  const { root } = project;
+  const target = layers[0]?.target ?? project.target;
   const sets: Record<string, string[]> = {};
   for (const layer of layers) {
     if (layer.requirements) sets[layer.name] = await readRequirements(root, layer.requirements);
@@ -143,7 +163,7 @@ async function planLayers(
   const nameOf = new Map(layers.map(({ logicalId, name }) => [logicalId, name]));
   const allocated = allocate({
     layers: layers.map(({ name }) => ({ id: name, needs: closure(name, distributions) })),
-    functions: project.functions.map((fn) => ({ layers: fn.layers.map((id) => nameOf.get(id) ?? id) })),
+    functions: project.functions.map((fn) => ({ layers: fn.layers.flatMap((id) => nameOf.get(id) ?? []) })),
   });
   const result: PlannedLayer[] = [];
   for (const { id, carries, requires, wave } of allocated) {
@@ -157,24 +177,28 @@ async function planLayers(
     const all = [...new Set(lower.flatMap((one) => [one.name, ...one.requires]))];
     const sources = sourcesOf(root, layer.contentUri, ['requirements.txt'], layerPath(layer), true);
     const own = distributions.filter(({ name }) => carries.includes(name)).map(withoutVia);
+    const keepsSources = layer.pythons.length > 1;
     const key = digest(root, sources, [
       target,
       own,
       services,
       result.filter(({ name }) => all.includes(name)).map((one) => one.key),
+      ...(keepsSources ? ['keeps its sources'] : []),
     ]);
     const needs = [...closure(id, distributions)].sort();
     result.push({
       logicalId: layer.logicalId,
       name: id,
       key,
+      target,
       distributions: own,
       sources,
       services,
       requires: all,
       wave,
-      runtimes: [`python${target.python}`],
-      architectures: [target.architecture],
+      runtimes: layer.pythons.map((python) => `python${python}`),
+      architectures: layer.processors,
+      keepsSources,
       needs,
     });
   }
@@ -188,10 +212,10 @@ async function planFunction(
   project: Project,
   fn: ProjectFunction,
   layers: readonly PlannedLayer[],
-  target: Target,
   resolve: Resolve,
 ): Promise<PlannedFunction> {
   const { root } = project;
+  const target = targetOf(fn);
   const own = layers.filter(({ logicalId }) => fn.layers.includes(logicalId));
   const held = own.flatMap(({ distributions }) => distributions);
   const set = fn.requirements ? { [fn.logicalId]: await readRequirements(root, fn.requirements) } : {};
@@ -227,6 +251,7 @@ function asDeclared(fn: ProjectFunction, layers: readonly PlannedLayer[]) {
     handler: fn.handler,
     runtime: fn.runtime,
     architecture: fn.architecture,
+    target: targetOf(fn),
     ...(fn.memoryMb === undefined ? {} : { memoryMb: fn.memoryMb }),
     environment: environmentOf(fn),
     smoke: fn.smoke,
@@ -253,7 +278,7 @@ async function foreignArtifact(project: Project, path: string, foreign: ForeignB
 
 async function planForeignLayer(
   project: Project,
-  { logicalId, name, contentUri, runtimes, architectures }: ProjectLayer,
+  { logicalId, name, contentUri, runtimes, architectures, target }: ProjectLayer,
   foreign: ForeignBuild,
 ): Promise<PlannedLayer> {
   return {
@@ -262,8 +287,10 @@ async function planForeignLayer(
     name,
     requires: [],
     wave: 0,
+    target,
     runtimes,
     architectures,
+    keepsSources: false,
     needs: [],
   };
 }
@@ -289,7 +316,7 @@ async function planForeignFunction(
  * @throws ProjectError, ResolutionError
  */
 export async function planProject(project: Project, resolve: Resolve = resolveSets): Promise<BuildPlan> {
-  const target: Target = { python: project.python, architecture: project.architecture };
+  const { target } = project;
   const everySource = [
     ...project.functions.filter(isOurs).map((fn) => fn.codeUri),
     ...project.layers.filter(isOurs).map((layer) => layer.contentUri),
@@ -299,12 +326,12 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
       sourcesOf(project.root, folder, [SMOKE_FOLDER], (path) => path),
     ),
   );
-  const layers = await planLayers(project, target, together(everySource), resolve);
+  const layers = await planLayers(project, together(everySource), resolve);
   const functions = await Promise.all(
     project.functions.map((fn) =>
       fn.foreign
         ? planForeignFunction(project, fn, layers, fn.foreign)
-        : planFunction(project, fn, layers, target, resolve),
+        : planFunction(project, fn, layers, resolve),
     ),
   );
   const mode = modeOf(project);
@@ -344,6 +371,10 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
 /** Whatever the tests may read: all of the project. */
 const projectSources = (root: string) => sourcesOf(root, '', [], (path) => path);
 
+/** Whether two artifacts run on the same. */
+export const isSameTarget = (one: Target, other: Target): boolean =>
+  one.python === other.python && one.architecture === other.architecture;
+
 /** What the tests need that no layer holds, resolved together with what the layers hold. */
 async function planTest(
   { root, config }: Project,
@@ -353,7 +384,8 @@ async function planTest(
 ): Promise<BuildPlan['test']> {
   const { test } = config.optimise;
   if (!test) return undefined;
-  const held = layers.flatMap(({ distributions }) => distributions);
+  const seen = layers.filter((layer) => isSameTarget(layer.target, target));
+  const held = seen.flatMap(({ distributions }) => distributions);
   const set = test.requirements ? { tests: await readRequirements(root, test.requirements) } : {};
   const resolved = await resolve(set, target, held);
   const distributions = resolved

@@ -5,7 +5,8 @@ has installed: a function that lacks boto3 or dateutil would work here and fail 
 What a runtime of Lambda brings of its own (boto3 and what that needs: core/build/python/runtime-packages.json) stands last on
 the path, as there.
 
-PLIMSOLL_UV names the uv that finds interpreters and installs these packages, PLIMSOLL_STATE the folder that keeps them.
+PLIMSOLL_UV names the uv that finds interpreters and installs these packages, PLIMSOLL_PYTHONS the PATH on which it looks for them,
+PLIMSOLL_STATE the folder that keeps the packages.
 """
 
 import functools
@@ -64,9 +65,9 @@ def isolated(runtime):
 def interpreter(version):
     """Absolute path of a Python of this minor version. Raises RuntimeError where the machine has none."""
     uv = os.environ.get("PLIMSOLL_UV", "uv")
-    found = subprocess.run(
-        [uv, "python", "find", "--no-project", "--no-python-downloads", "--system", version], capture_output=True, text=True, check=False
-    )
+    command = [uv, "python", "find", "--no-project", "--no-python-downloads", version]
+    environment = {**os.environ, "PATH": os.environ.get("PLIMSOLL_PYTHONS", os.environ["PATH"])}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if found.returncode != 0:
         raise RuntimeError(f"Runtime python{version}: this machine has no Python {version}; install it to run such functions here")
     return found.stdout.strip()

@@ -1,6 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudWatchClient, GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
-import { CreateAliasCommand, PublishVersionCommand, UpdateFunctionCodeCommand } from '@aws-sdk/client-lambda';
+import {
+  CreateAliasCommand,
+  PublishVersionCommand,
+  type Runtime,
+  UpdateFunctionCodeCommand,
+} from '@aws-sdk/client-lambda';
 import { describe, expect, it } from 'vitest';
 import { ended, lambda, until } from '../support/aws.ts';
 import { createFunction, invoke } from '../support/functions.ts';
@@ -78,13 +83,13 @@ def handler(event, context):
   });
 
   it('of a version that this machine does not have fails and says so', async () => {
-    await createFunction('no-python', 'python3.9', REPORT);
+    await createFunction('no-python', 'python3.99' as Runtime, REPORT);
     const answer = await invoke('no-python', { modules: [] }).catch((error: Error) => ({
       failed: true,
       answer: error.message,
     }));
     expect(answer.failed).toBe(true);
-    expect(JSON.stringify(answer.answer)).toContain('3.9');
+    expect(JSON.stringify(answer.answer)).toContain('3.99');
   });
 });
 

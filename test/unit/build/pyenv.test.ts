@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findPython } from '../../../core/build/uv.ts';
+import { findPython, requirePythons } from '../../../core/build/uv.ts';
 import { HERE, imageLayout } from '../../support/pyenv.ts';
 
 let folder: string;
@@ -30,6 +30,20 @@ describe("Python in the layout of CodeBuild's images", () => {
     const { environment, bin } = imageLayout(folder, '3.9.25');
     process.env = { ...environment, PATH: [environment['PATH'], before['PATH']].join(delimiter) };
     expect(dirname(await findPython(HERE, folder))).toBe(bin);
+  });
+
+  it('is asked for before a build begins, each missing version with those that need it', async () => {
+    process.env = imageLayout(folder, '3.9.25').environment;
+    const users = [
+      { logicalId: 'Here', python: HERE },
+      { logicalId: 'Old', python: '3.8' },
+      { logicalId: 'Older', python: '3.8' },
+      { logicalId: 'Next', python: '3.15' },
+    ];
+    await expect(requirePythons(users, folder)).rejects.toThrow(
+      'this machine has no Python 3.8 (Old, Older), no Python 3.15 (Next), and uv could not fetch it\n  Install it: uv python install 3.8 3.15',
+    );
+    await requirePythons(users.slice(0, 1), folder);
   });
 
   it('is said to be missing where the image has none of the version', async () => {

@@ -62,7 +62,7 @@ describe('the doctor', () => {
 
   it('reads the project as every command does', async () => {
     const { project, findings: said } = await readForDoctor(join(ROOT, 'examples', 'item-prediction'));
-    expect(project?.python).toBe('3.11');
+    expect(project?.target).toEqual({ python: '3.11', architecture: 'x86_64' });
     expect(said).toEqual([
       {
         what: 'Template',

@@ -48,10 +48,11 @@ async function run({
   const installed = [{ name: distribution, version: '1', files: Object.keys(layer) }];
   await addFinder(libraries, Object.keys(layer));
   const interpreter = await findPython('3.11', folder);
+  const common = { interpreter, keepsSources: false, runtime: [] };
   const { decisions } = await optimise({
-    interpreter,
     units: [
       {
+        ...common,
         kind: 'layer',
         name: 'layer',
         libraries,
@@ -63,6 +64,7 @@ async function run({
         modules: [],
       },
       {
+        ...common,
         kind: 'function',
         name: 'fn',
         libraries: code,

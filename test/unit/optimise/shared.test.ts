@@ -33,6 +33,7 @@ async function run(name: string, module: string, change: (bytes: Buffer) => Buff
   await writeFile(join(above, 'other.py'), module.replace('LIBRARY', library.split('/')[1] ?? ''));
   await writeFile(join(above, own), change(await readFile(join(pristine, library))));
   await addFinder(below, ['numpy/__init__.py']);
+  const interpreter = await findPython('3.11', folder);
   const unit = (one: Partial<Unit> & Pick<Unit, 'name' | 'libraries' | 'installed'>): Unit => ({
     kind: 'layer',
     installedSizes: new Map(),
@@ -40,9 +41,11 @@ async function run(name: string, module: string, change: (bytes: Buffer) => Buff
     services: [],
     beneath: [],
     modules: [],
+    interpreter,
+    keepsSources: false,
+    runtime: [],
     ...one,
   });
-  const interpreter = await findPython('3.11', folder);
   const { decisions } = await optimise({
     units: [
       unit({ name: 'below', libraries: below, installed: numpy }),
@@ -64,7 +67,6 @@ async function run(name: string, module: string, change: (bytes: Buffer) => Buff
         bytecodeCache: join(folder, name, 'bytecode'),
       },
     ],
-    interpreter,
     mode: 'rules',
     workdir: join(folder, name, 'work'),
   });

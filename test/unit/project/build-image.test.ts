@@ -19,15 +19,15 @@ async function rejected(runtime: string): Promise<string | undefined> {
   }
 }
 
-it.each(['python3.9', 'python3.10', 'python3.11', 'python3.12', 'python3.13', 'python3.14'])(
+it.each(['python3.8', 'python3.9', 'python3.10', 'python3.11', 'python3.12', 'python3.13', 'python3.14'])(
   "CodeBuild's image builds %s",
   async (runtime) => expect(await rejected(runtime)).toBeUndefined(),
 );
 
-it.each(['python3.8', 'python3.15'])("CodeBuild's image has no %s", async (runtime) =>
+it.each(['python3.7', 'python3.15'])("CodeBuild's image has no %s", async (runtime) =>
   expect(await rejected(runtime)).toMatch(
     new RegExp(
-      `^UnsupportedProjectError: template.yaml: Runtime ${runtime} \\(Hello\\): CodeBuild's image \\S+ has no Python 3\\.\\d+\\n  Set Runtime to one of python3.14, .*, python3.9\\.$`,
+      `^UnsupportedProjectError: template.yaml: Runtime ${runtime} \\(Hello, UtilsLayer\\): CodeBuild's image \\S+ has no Python 3\\.\\d+\\n  Set Runtime to one of python3.14, .*, python3.8\\.$`,
     ),
   ),
 );

@@ -21,8 +21,7 @@ describe('a project', () => {
     });
     expect(project).toMatchObject({
       templateFile: 'template.yaml',
-      python: '3.11',
-      architecture: 'x86_64',
+      target: { python: '3.11', architecture: 'x86_64' },
       layers: [{ name: 'utils', requirements: 'layers/utils/requirements.txt' }],
       functions: [{ logicalId: 'Hello', smoke: [{ name: 'you', event: {}, expect: { statusCode: 200 } }] }],
       config: {

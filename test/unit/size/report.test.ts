@@ -33,6 +33,7 @@ const fn = (name: string, layers: string[], foreignLayers = 0) => ({
   foreignLayers,
   handler: 'app.handler',
   runtime: 'python3.11',
+  target: { python: '3.11', architecture: 'x86_64' as const },
   architecture: 'x86_64' as const,
   environment: {},
   smoke: [],
