@@ -1,18 +1,20 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Option } from 'commander';
 import { rememberingResolver } from '../core/build/resolve.ts';
 import { rememberedPlan, Workspace } from '../core/build/workspace.ts';
 import { PrerequisiteError } from '../core/errors.ts';
 import { type Mode, modeSchema } from '../core/optimise/decisions.ts';
 import { buildFolder } from '../core/project/files.ts';
-import { loadProject, type Project } from '../core/project/project.ts';
+import { openProjectAt, type ProjectPlace } from '../core/project/open.ts';
+import type { Project } from '../core/project/project.ts';
 import type { BuildPlan } from '../core/release/build-plan.ts';
 import { planProject } from '../core/release/plan.ts';
 import type { SizeReport } from '../core/size/report.ts';
 import { BUILD_FOLDER, measureAll } from './measure.ts';
 
-/** What the command line says over plimsoll.yaml. */
-export interface Overrides {
+/** Which project, and what the command line says over its plimsoll.yaml. */
+export interface Overrides extends ProjectPlace {
+  parameter?: Record<string, string>;
   mode?: Mode;
   lazy?: boolean;
 }
@@ -23,8 +25,8 @@ export const lazyOption = (): Option =>
   new Option('--lazy', 'put off imports that no event uses, where that proves safe; over plimsoll.yaml');
 
 /** A project as it is now, with what the command line says otherwise. @throws ProjectError, TemplateError */
-export async function openProject(root: string, { mode, lazy }: Overrides): Promise<Project> {
-  const project = await loadProject(root);
+export async function openProject({ mode, lazy, parameter, ...place }: Overrides): Promise<Project> {
+  const { project } = await openProjectAt(place, parameter);
   const optimise = {
     ...project.config.optimise,
     ...(mode === undefined ? {} : { mode }),
@@ -49,10 +51,11 @@ export interface Opened {
 }
 
 /** What was built last, as the project is now. @throws PrerequisiteError where it was not built */
-export async function openBuild(project: string, overrides: Overrides): Promise<Opened> {
-  const root = resolve(project);
+export async function openBuild(overrides: Overrides): Promise<Opened> {
+  const project = await openProject(overrides);
+  const { root } = project;
   const folder = await workFolder(root);
-  const planned = await planIn(await openProject(root, overrides), folder);
+  const planned = await planIn(project, folder);
   const plan = await rememberedPlan(planned, folder);
   if (!plan) throw new PrerequisiteError(`${root} is not built as it is now; run: plimsoll build`);
   const workspace = new Workspace(root, plan, folder, { step: () => {}, done: () => {} });

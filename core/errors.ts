@@ -25,6 +25,8 @@ function failure<N extends string>(errorName: N, code: ExitCode) {
 export class InvalidInputError extends failure('InvalidInputError', 2) {}
 /** plimsoll.yaml, or another file of the project, cannot be read as what it should be. */
 export class ProjectError extends failure('ProjectError', 2) {}
+/** The project names a folder or a file outside its own folder. */
+export class OutsideProjectError extends failure('OutsideProjectError', 2) {}
 /** template.yaml is not a template that Plimsoll can read. */
 export class TemplateError extends failure('TemplateError', 2) {}
 /** The template asks for something that this pipeline does not build. */

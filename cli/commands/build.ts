@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { Listr, type ListrTask } from 'listr2';
 import type { Manifest } from '../../core/build/manifest.ts';
@@ -17,9 +16,9 @@ import { sizeTable } from '../show/release.ts';
 import { remarks } from '../show/remarks.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { dim, duration, green } from '../show/table.ts';
+import { withProjectOptions } from './options.ts';
 
 export interface BuildOptions extends Overrides {
-  project: string;
   verbose: boolean;
   layersOnly: boolean;
   clean: boolean;
@@ -31,6 +30,8 @@ export interface BuildOptions extends Overrides {
 
 interface Context {
   project: Project;
+  /** Where it is built. */
+  folder: string;
   plan: BuildPlan;
   workspace: Workspace;
   report: SizeReport;
@@ -59,21 +60,23 @@ function describe(manifest: Manifest, reused: boolean, ms: number): string {
     : `${size} ${dim(`of ${megabytes(manifest.installedBytes)} installed, ${duration(ms)}`)}`;
 }
 
-function buildTasks(options: BuildOptions, root: string, folder: string): ListrTask<Context>[] {
+function buildTasks(options: BuildOptions): ListrTask<Context>[] {
   const lines = new Map<string, Line>();
   return [
     {
       title: 'Check prerequisites',
       task: async (context) => {
-        if (options.clean) await rm(folder, { recursive: true, force: true });
-        context.project = await openProject(root, options);
+        context.project = await openProject(options);
+        const { root } = context.project;
+        context.folder = await workFolder(root);
+        if (options.clean) await rm(context.folder, { recursive: true, force: true });
         await requirePythons(pythonUsers(context.project), root);
       },
     },
     {
       title: 'Resolve requirements',
       task: async (context) => {
-        context.plan = await planIn(context.project, folder);
+        context.plan = await planIn(context.project, context.folder);
         refuseUnknownLayers(options.only ?? [], context.plan);
       },
     },
@@ -84,6 +87,8 @@ function buildTasks(options: BuildOptions, root: string, folder: string): ListrT
         const onStep = (step: string) => {
           task.output = step;
         };
+        const { folder, project } = context;
+        const { root } = project;
         const { plan, reused, units } = await decidedPlan(root, context.plan, folder, onStep);
         context.plan = plan;
         const how = `${plan.mode}, ${reused ? 'unchanged' : duration(performance.now() - begin)}`;
@@ -171,14 +176,12 @@ function layersToBuild({ layers }: BuildPlan, only?: readonly string[]): string[
 }
 
 export async function build(options: BuildOptions): Promise<void> {
-  const root = resolve(options.project);
   const begin = performance.now();
-  const folder = await workFolder(root);
-  const list = new Listr<Context>(buildTasks(options, root, folder), {
+  const list = new Listr<Context>(buildTasks(options), {
     ...rendererOf(options.json),
     exitOnError: true,
   });
-  const { plan, workspace, report } = await list.run({} as Context);
+  const { plan, folder, workspace, report } = await list.run({} as Context);
   await workspace.tidy();
   const artifacts = [...workspace.artifacts.values()];
   const ms = performance.now() - begin;
@@ -226,9 +229,8 @@ function details(manifest: Manifest): string {
 }
 
 export function buildCommand(): Command {
-  return new Command('build')
+  return withProjectOptions(new Command('build'))
     .description('build, trim and prove all layers and functions on this machine, without any AWS')
-    .option('--project <folder>', 'folder of the SAM project', '.')
     .option(
       '--verbose',
       'say of each artifact what was removed and why, and how long its imports take',

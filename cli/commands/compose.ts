@@ -14,7 +14,6 @@ import { type Overrides, openBuild } from '../open-build.ts';
 import { table } from '../show/table.ts';
 
 interface Options extends Overrides {
-  project: string;
   json: boolean;
 }
 
@@ -119,7 +118,7 @@ function functionTable(
 
 /** Proposes a split of the distributions into layers, from what the functions use, and shows it beside today's. */
 export async function composeLayers(options: Options): Promise<void> {
-  const { plan: whole, workspace } = await openBuild(options.project, options);
+  const { plan: whole, workspace } = await openBuild(options);
   // What others build is not ours to split.
   const plan = { ...whole, layers: whole.layers.filter(isOurs), functions: whole.functions.filter(isOurs) };
   const elsewhere = plan.functions.find(({ target }) => !canRun(target));

@@ -1,7 +1,7 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { PipelineClient } from '../pipeline-client.ts';
-import { type DeployOptions, deploy } from './deploy.ts';
-import { allowDataLoss, port } from './options.ts';
+import { type DeployOptions, deploy, prepare } from './deploy.ts';
+import { allowDataLoss, port, withProjectOptions } from './options.ts';
 
 interface Options extends DeployOptions {
   local: boolean;
@@ -11,40 +11,30 @@ interface Options extends DeployOptions {
   state?: string;
 }
 
-/** `Name=value`, given any number of times. */
-function collect(text: string, before: Record<string, string>): Record<string, string> {
-  const [, name, value] = /^([A-Za-z0-9]+)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined) throw new InvalidArgumentError('write Name=value');
-  return { ...before, [name]: value };
-}
-
 async function run(options: Options): Promise<number> {
   if (options.local) {
     // Loaded on demand: the builds of the pipeline have this command line, too, and nothing of local/.
     const { deployLocally } = await import('./deploy-locally.ts');
     return deployLocally(options);
   }
-  if (options.region !== undefined) process.env['AWS_REGION'] = options.region;
+  const region = options.region ?? (await prepare(options)).region;
+  if (region !== undefined) process.env['AWS_REGION'] = region;
   return deploy(options, { client: await PipelineClient.find(options.pipeline), reachable: (url) => url });
 }
 
 export function deployCommand(): Command {
-  return new Command('deploy')
+  return withProjectOptions(new Command('deploy'))
     .description('hand the project to the pipeline and follow it live')
-    .option('--project <folder>', 'folder of the SAM project', '.')
     .option(
       '--stack-name <name>',
       "stack to deploy (default: stackName of plimsoll.yaml, else stack_name of samconfig.toml, else the folder's name)",
     )
-    .option('--region <region>', 'region of the pipeline (default: the one of the AWS configuration)')
+    .option(
+      '--region <region>',
+      'region of the pipeline (default: region of samconfig, else the one of the AWS configuration)',
+    )
     .option('--environment <name>', "value of the template's parameter Environment")
     .option('--bedrock-model <id>', "value of the template's parameter BedrockModelId")
-    .option(
-      '--parameter <Name=value>',
-      'value of any other parameter; can be given several times',
-      collect,
-      {},
-    )
     .option('--enable-rollback', 'roll back to the running release if any step fails (the default)')
     .option('--no-rollback', 'leave a failed release as it is, for a look at it')
     .addOption(allowDataLoss())

@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Listr } from 'listr2';
 import { z } from 'zod';
 import { manifestSchema } from '../../core/build/manifest.ts';
 import { exitCodeOf } from '../../core/error-names.ts';
 import { AlreadyStartedError, InvalidInputError } from '../../core/errors.ts';
 import { rejectUnbuildable } from '../../core/project/build-image.ts';
-import { loadProject, type Project } from '../../core/project/project.ts';
-import { nameOfFolder, readSamStackName } from '../../core/project/stack-name.ts';
+import { openProjectAt, type ProjectPlace } from '../../core/project/open.ts';
+import type { Project } from '../../core/project/project.ts';
 import { type BuildPlan, buildPlanSchema } from '../../core/release/build-plan.ts';
 import { probeSchema, remarksOnStart } from '../../core/release/probe.ts';
 import { failureMessage } from '../../core/release/record.ts';
@@ -31,8 +31,7 @@ import { remarks } from '../show/remarks.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { bold, duration, green, red } from '../show/table.ts';
 
-export interface DeployOptions {
-  project: string;
+export interface DeployOptions extends ProjectPlace {
   stackName?: string;
   environment?: string;
   bedrockModel?: string;
@@ -74,15 +73,16 @@ function parametersOf({ environment, bedrockModel, parameter }: DeployOptions): 
 }
 
 /**
- * The stack of a project: by the option, else plimsoll.yaml, else samconfig.toml, else its folder's name.
- * @throws InvalidInputError, ProjectError
+ * The stack of a project: by the option, else plimsoll.yaml, else samconfig, else its folder's name.
+ * @param otherwise of samconfig, or its folder's name
+ * @throws InvalidInputError
  */
-export async function stackNameOf(
+export function stackNameOf(
   option: string | undefined,
   configured: string | undefined,
-  root: string,
-): Promise<string> {
-  const found = option ?? configured ?? (await readSamStackName(root)) ?? nameOfFolder(root);
+  otherwise: string,
+): string {
+  const found = option ?? configured ?? otherwise;
   const parsed = stackNameSchema.safeParse(found);
   if (parsed.success) return parsed.data;
   const from = option === undefined ? 'stack name' : '--stack-name';
@@ -93,20 +93,18 @@ export async function stackNameOf(
 
 /** A project that can be handed to the pipeline, and to which stack. */
 export interface Prepared {
-  root: string;
   project: Project;
-  parameters: Record<string, string>;
   stackName: string;
+  /** Of samconfig. */
+  region?: string | undefined;
 }
 
 /** All that can be checked before anything is started or uploaded. @throws ProjectError, TemplateError, UnsupportedProjectError, InvalidInputError */
 export async function prepare(options: DeployOptions): Promise<Prepared> {
-  const root = resolve(options.project);
-  const parameters = parametersOf(options);
-  const project = await loadProject(root, parameters);
+  const { project, stackName: otherwise, region } = await openProjectAt(options, parametersOf(options));
   rejectUnbuildable(project);
-  const stackName = await stackNameOf(options.stackName, project.config.stackName, root);
-  return { root, project, parameters, stackName };
+  const stackName = stackNameOf(options.stackName, project.config.stackName, otherwise);
+  return { project, stackName, region };
 }
 
 /** Follows an execution live. @returns its end, whatever it is */
@@ -229,10 +227,11 @@ export async function deploy(options: DeployOptions, place: Place): Promise<numb
   const { client } = place;
   const begin = performance.now();
   // What is wrong with the project is said before anything is uploaded.
-  const { root, project, parameters, stackName } = await prepare(options);
+  const { project, stackName } = await prepare(options);
+  const { parameters } = project;
   const { rollback, allowDataLoss, whenLocked, unlock } = options;
   const how = { stackName, parameters, rollback, allowDataLoss, whenLocked, unlock };
-  const { executionArn, bytes } = await handOver(client, root, how);
+  const { executionArn, bytes } = await handOver(client, project.root, how, project);
   say(json, `${bold(stackName)}: ${(bytes / 1000).toFixed(0)} kB uploaded, execution ${executionArn}\n`);
   return followRelease(executionArn, place, { json, begin, get: project.config.smoke.endpoints[0]?.get });
 }
@@ -242,10 +241,11 @@ export async function handOver(
   client: PipelineClient,
   root: string,
   how: Omit<z.input<typeof startSchema>, 'source'> & { stackName: string },
+  project?: Project,
 ): Promise<{ executionArn: string; bytes: number }> {
   const workdir = await mkdtemp(join(tmpdir(), 'plimsoll-deploy-'));
   try {
-    const zip = await packProject(root, workdir);
+    const zip = await packProject(root, workdir, project);
     const source = await client.upload(how.stackName, zip.path);
     return { executionArn: await client.start({ source, ...how }), bytes: zip.bytes };
   } finally {

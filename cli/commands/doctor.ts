@@ -21,7 +21,7 @@ interface Options {
 async function projectFindings(root: string, wasNamed: boolean) {
   if (wasNamed && !existsSync(root))
     throw new ProjectError(`--project: there is no folder ${root}; name the folder of a SAM project`);
-  const isProject = ['template.yaml', 'template.yml', 'plimsoll.yaml'].some((name) =>
+  const isProject = ['template.yaml', 'template.yml', 'template.json', 'plimsoll.yaml'].some((name) =>
     existsSync(join(root, name)),
   );
   if (isProject || wasNamed) return readForDoctor(root);

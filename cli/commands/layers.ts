@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { Listr } from 'listr2';
 import { canRun } from '../../core/build/artifact.ts';
@@ -25,9 +25,9 @@ import { rendererOf } from '../show/renderer.ts';
 import { dim, duration, green, red, table } from '../show/table.ts';
 import { build, refuseUnknownLayers } from './build.ts';
 import { composeLayers } from './compose.ts';
+import { withProjectOptions } from './options.ts';
 
 interface Options extends Overrides {
-  project: string;
   json: boolean;
 }
 
@@ -40,9 +40,10 @@ function pick({ layers }: BuildPlan, name: string): PlannedLayer[] {
 
 /** The plan of the project as it is now, with what the optimiser has decided for it, if it has. */
 async function openPlan(options: Options): Promise<{ root: string; folder: string; plan: BuildPlan }> {
-  const root = resolve(options.project);
+  const project = await openProject(options);
+  const { root } = project;
   const folder = await workFolder(root);
-  const planned = await planIn(await openProject(root, options), folder);
+  const planned = await planIn(project, folder);
   return { root, folder, plan: (await rememberedPlan(planned, folder)) ?? planned };
 }
 
@@ -58,9 +59,10 @@ async function buildLayers(name: string, options: Options & { verbose: boolean }
 }
 
 async function optimizeLayers(name: string, options: Options): Promise<void> {
-  const root = resolve(options.project);
+  const project = await openProject(options);
+  const { root } = project;
   const folder = await workFolder(root);
-  const plan = await planIn(await openProject(root, options), folder);
+  const plan = await planIn(project, folder);
   refuseUnknownLayers(wanted(name) ?? [], plan);
   await new Listr(
     [
@@ -265,10 +267,9 @@ async function showStatus(name: string, options: Options): Promise<void> {
 }
 
 function subcommand(name: string, description: string): Command {
-  return new Command(name)
+  return withProjectOptions(new Command(name))
     .description(description)
     .argument('[layer]', 'name of one layer, or all', 'all')
-    .option('--project <folder>', 'folder of the SAM project', '.')
     .addOption(modeOption())
     .addOption(lazyOption())
     .option('--json', 'print one JSON document', false);
@@ -296,11 +297,10 @@ export function layersCommand(): Command {
     )
     .addCommand(subcommand('status', 'what is built, what has changed since').action(showStatus))
     .addCommand(
-      new Command('compose')
+      withProjectOptions(new Command('compose'))
         .description(
           'propose a split into at most five layers that lets functions mount least, beside the split of today',
         )
-        .option('--project <folder>', 'folder of the SAM project', '.')
         .addOption(modeOption())
         .addOption(lazyOption())
         .option('--json', 'print one JSON document', false)

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { logicalPathSchema } from '../../core/release/release.ts';
 
 /** `--allow-data-loss ID`, any number of times, of every command that releases. */
@@ -23,3 +23,27 @@ export function port(text: string): number {
     throw new InvalidArgumentError('a port is a number from 1 to 65535');
   return value;
 }
+
+/** Collects `Name=value` options into one record. @throws InvalidArgumentError */
+function collect(text: string, before: Record<string, string>): Record<string, string> {
+  const [, name, value] = /^([A-Za-z0-9]+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('write Name=value');
+  return { ...before, [name]: value };
+}
+
+/** `--parameter Name=value`, any number of times. */
+export const parameterOption = (): Option =>
+  new Option('--parameter <Name=value>', 'value of a parameter of the template; can be given several times')
+    .default({}, 'parameter_overrides of samconfig')
+    .argParser(collect);
+
+/** Where the project is: of every command that reads one. */
+export const withProjectOptions = (command: Command): Command =>
+  command
+    .option('--project <folder>', 'folder of the SAM project', '.')
+    .option(
+      '--template <file>',
+      'template, from that folder (default: template of plimsoll.yaml, else template_file of samconfig, else template.yaml)',
+    )
+    .option('--config-env <name>', 'environment of samconfig (default: default)')
+    .addOption(parameterOption());

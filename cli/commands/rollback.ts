@@ -3,6 +3,8 @@ import { Command } from 'commander';
 import { exitCodeOf } from '../../core/error-names.ts';
 import { InvalidInputError } from '../../core/errors.ts';
 import { readConfig } from '../../core/project/config.ts';
+import { readSamConfig } from '../../core/project/samconfig.ts';
+import { nameOfFolder } from '../../core/project/stack-name.ts';
 import { failureMessage, type ReleaseRecord } from '../../core/release/record.ts';
 import { PipelineClient } from '../pipeline-client.ts';
 import { dim, green, red } from '../show/table.ts';
@@ -11,6 +13,7 @@ import { allowDataLoss, port } from './options.ts';
 
 interface Options {
   project: string;
+  configEnv?: string;
   stackName?: string;
   to?: string;
   allowDataLoss: string[];
@@ -74,7 +77,8 @@ export async function rollBackInterrupted(client: PipelineClient, stackName: str
 async function run(options: Options): Promise<number> {
   const root = resolve(options.project);
   const config = await readConfig(root);
-  const stackName = await stackNameOf(options.stackName, config.stackName, root);
+  const sam = await readSamConfig(root, options.configEnv);
+  const stackName = stackNameOf(options.stackName, config.stackName, sam.stackName ?? nameOfFolder(root));
   const get = config.smoke.endpoints[0]?.get;
   if (options.local) {
     // Loaded on demand: the builds of the pipeline have this command line, too, and nothing of local/.
@@ -119,6 +123,7 @@ export function rollbackCommand(): Command {
     )
     .addOption(allowDataLoss())
     .option('--project <folder>', 'folder of the SAM project', '.')
+    .option('--config-env <name>', 'environment of samconfig (default: default)')
     .option(
       '--stack-name <name>',
       "stack to roll back (default: stackName of plimsoll.yaml, else stack_name of samconfig.toml, else the folder's name)",

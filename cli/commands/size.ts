@@ -8,9 +8,9 @@ import { lazyOption, modeOption, type Overrides, openBuild } from '../open-build
 import { htmlReport, type ReportedArtifact } from '../show/html-report.ts';
 import { sizeTable } from '../show/release.ts';
 import { green, table } from '../show/table.ts';
+import { withProjectOptions } from './options.ts';
 
 interface Options extends Overrides {
-  project: string;
   verbose: boolean;
   format: 'text' | 'json' | 'html';
 }
@@ -41,11 +41,8 @@ async function withSbom({ manifest, folder }: WorkspaceArtifact): Promise<Report
   return { manifest, sbom };
 }
 
-async function act(
-  what: 'check' | 'report',
-  { project, verbose, format, ...overrides }: Options,
-): Promise<void> {
-  const { root, folder, plan, workspace, report } = await openBuild(project, overrides);
+async function act(what: 'check' | 'report', { verbose, format, ...overrides }: Options): Promise<void> {
+  const { root, folder, plan, workspace, report } = await openBuild(overrides);
   const manifests = [...workspace.artifacts.values()].map(({ manifest }) => manifest);
   if (format === 'html') {
     const artifacts = await Promise.all([...workspace.artifacts.values()].map(withSbom));
@@ -65,7 +62,7 @@ async function act(
 }
 
 export function sizeCommand(): Command {
-  return new Command('size')
+  return withProjectOptions(new Command('size'))
     .description('what was built weighs, against its budgets, and what takes the space')
     .addArgument(
       new Argument(
@@ -73,7 +70,6 @@ export function sizeCommand(): Command {
         'check: end with 1 where a budget is broken; report: show what takes the space',
       ).choices(['check', 'report']),
     )
-    .option('--project <folder>', 'folder of the SAM project', '.')
     .option('--verbose', 'with check: show what takes the space, too', false)
     .addOption(modeOption())
     .addOption(lazyOption())

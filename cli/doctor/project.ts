@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { messageOf, PlimsollError } from '../../core/errors.ts';
-import { loadProject, type Project } from '../../core/project/project.ts';
+import { openProjectAt } from '../../core/project/open.ts';
+import type { Project } from '../../core/project/project.ts';
 import { pythonsOf } from '../../core/project/target.ts';
 import type { Finding } from './check.ts';
 
@@ -29,7 +30,7 @@ export function judgeProject(project: Project): Finding[] {
 /** Reads a project as every command does. @returns it, where it can be read, and what is said of it */
 export async function readForDoctor(root: string): Promise<{ project?: Project; findings: Finding[] }> {
   try {
-    const project = await loadProject(root);
+    const { project } = await openProjectAt({ project: root });
     return { project, findings: judgeProject(project) };
   } catch (error) {
     if (!(error instanceof PlimsollError)) throw error;

@@ -32,7 +32,7 @@ const runtimesIn = (workdir: string) => join(workdir, 'runtimes');
 async function resolve(remote: Remote, workdir: string): Promise<void> {
   const { release } = remote;
   const root = await remote.fetchProject(workdir);
-  const project = await loadProject(root, release.parameters);
+  const project = await loadProject(root, { parameters: release.parameters });
   rejectUnbuildable(project);
   const plan = await planProject(project);
   await remote.writeText(

@@ -33,8 +33,7 @@ interface Pending {
   deflated: Buffer | Promise<Buffer>;
 }
 
-function begin(tree: string, path: string): Pending {
-  const source = join(tree, path);
+function begin(tree: string, path: string, source: string = join(tree, path)): Pending {
   const mode = (statSync(source).mode & 0o111) === 0 ? 0o100644 : 0o100755;
   // Synchronous: the threads that would read compress, and a read would wait behind all that is queued.
   const content = readFileSync(source);
@@ -61,7 +60,13 @@ export async function* compressed(
   }
 }
 
-async function write(file: FileHandle, tree: string, paths: readonly string[]): Promise<ZipResult> {
+async function write(
+  file: FileHandle,
+  tree: string,
+  paths: readonly string[],
+  instead: ReadonlyMap<string, string>,
+): Promise<ZipResult> {
+  const start = (home: string, path: string) => begin(home, path, instead.get(path));
   const hash = createHash('sha256');
   let [bytes, waiting, chunks] = [0, 0, [] as Buffer[]];
   const flush = async () => {
@@ -79,7 +84,7 @@ async function write(file: FileHandle, tree: string, paths: readonly string[]): 
     if (waiting > CHUNK) await flush();
   };
   const entries: ZipEntry[] = [];
-  for await (const { entry, deflated } of compressed(tree, paths)) {
+  for await (const { entry, deflated } of compressed(tree, paths, start)) {
     entry.offset = bytes;
     entries.push(entry);
     await add(localHeader(entry), deflated);
@@ -93,11 +98,17 @@ async function write(file: FileHandle, tree: string, paths: readonly string[]): 
  * Writes a zip whose bytes follow from names, contents and executable bits alone: sorted, one time stamp, two modes.
  * Large files are compressed in parallel by Node's thread pool.
  * @param files paths relative to the tree; they are the names in the zip
+ * @param instead files that are taken from elsewhere, by path. Default: none
  */
-export async function writeZip(tree: string, files: readonly string[], target: string): Promise<ZipResult> {
+export async function writeZip(
+  tree: string,
+  files: readonly string[],
+  target: string,
+  instead: ReadonlyMap<string, string> = new Map(),
+): Promise<ZipResult> {
   const file = await namingPath(target, open(target, 'w'));
   try {
-    return await namingPath(target, write(file, tree, [...files].sort()));
+    return await namingPath(target, write(file, tree, [...files].sort(), instead));
   } finally {
     await file.close();
   }

@@ -48,7 +48,7 @@ export const configSchema = z.strictObject({
   /** Which template to deploy. @default template.yaml, or template.yml */
   template: z
     .string()
-    .regex(/^[\w.-]+$/, 'a file beside plimsoll.yaml')
+    .regex(/^(?!\/)(?!.*\.\.)[\w./ -]+$/, 'a file of the project, from the folder of plimsoll.yaml')
     .optional(),
   /** Budgets, in bytes, unzipped, but for coldStart; they override the defaults of core/size/budget.ts. */
   budgets: z
@@ -147,11 +147,16 @@ export function describeIssues(error: z.ZodError): string {
   return error.issues.map((issue) => `${issue.path.join('.') || '(top)'}: ${messageOf(issue)}`).join('; ');
 }
 
-/** Reads plimsoll.yaml; a project without one gets the defaults. @throws ProjectError naming the key and the value. */
-export async function readConfig(root: string): Promise<ProjectConfig> {
-  const text = await readProjectFile(root, CONFIG_FILE);
-  const raw = text === undefined ? {} : (parseYaml(text, CONFIG_FILE) ?? {});
+/**
+ * Reads plimsoll.yaml; a project without one gets the defaults.
+ * @param home folder of the file, a path in the project
+ * @throws ProjectError naming the key and the value
+ */
+export async function readConfig(root: string, home = ''): Promise<ProjectConfig> {
+  const file = home === '' ? CONFIG_FILE : `${home}/${CONFIG_FILE}`;
+  const text = await readProjectFile(root, file);
+  const raw = text === undefined ? {} : (parseYaml(text, file) ?? {});
   const parsed = configSchema.safeParse(raw);
-  if (!parsed.success) throw new ProjectError(`${CONFIG_FILE}: ${describeIssues(parsed.error)}`);
+  if (!parsed.success) throw new ProjectError(`${file}: ${describeIssues(parsed.error)}`);
   return parsed.data;
 }

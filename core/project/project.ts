@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Target } from '../build/resolve.ts';
 import { isLeftover } from '../build/tree.ts';
-import { ProjectError, TemplateError } from '../errors.ts';
+import { OutsideProjectError, ProjectError, TemplateError } from '../errors.ts';
 import { whyTooLong } from '../release/limits.ts';
 import { CONFIG_FILE, describeIssues, type ProjectConfig, readConfig, stepsOf } from './config.ts';
 import { ifThere, parseJson, REPLACED, readProjectFile, refuseLinkOutside } from './files.ts';
 import { withFiles } from './inline.ts';
+import { objectOf } from './intrinsics.ts';
 import { allNested, type NestedTemplate, readNested } from './nested.ts';
 import { pathInProject } from './path.ts';
 import { listSources, rejectLink } from './sources.ts';
@@ -21,6 +22,7 @@ import {
   type TemplateFunction,
   type TemplateLayer,
 } from './template.ts';
+import { parseTemplate } from './yaml.ts';
 
 /** Folder beside a function's code that holds its smoke events; it is not shipped. */
 export const SMOKE_FOLDER = 'smoke';
@@ -47,7 +49,11 @@ export interface ProjectFunction extends TemplateFunction {
 /** A SAM project as read from its folder. Paths are relative to `root`. */
 export interface Project {
   root: string;
+  /** Folder of its plimsoll.yaml and samconfig: empty, but where the project is the git repository around it. */
+  home: string;
   templateFile: string;
+  /** Values of the template's parameters that are not its defaults. */
+  parameters: Record<string, string>;
   template: ProjectTemplate;
   /** The templates that it nests. */
   nested: NestedTemplate[];
@@ -70,7 +76,9 @@ async function placeOf(
 ): Promise<string> {
   const place = pathInProject('', path);
   if (place === undefined)
-    throw new ProjectError(`${where}: ${path} is outside the project; use a folder beside the template`);
+    throw new OutsideProjectError(
+      `${where}: ${path} is outside the project\n  Name the project's folder, or make it a git repository: --project FOLDER --template PATH/template.yaml`,
+    );
   const isArchive = foreign !== undefined && 'archive' in foreign;
   await refuseLinkOutside(root, place, where);
   const info = await ifThere(stat(join(root, place)));
@@ -108,14 +116,24 @@ async function smokeEventsOf(root: string, codeUri: string): Promise<SmokeEvent[
   );
 }
 
-async function findTemplate(root: string, config: ProjectConfig): Promise<{ file: string; text: string }> {
-  const candidates = config.template ? [config.template] : ['template.yaml', 'template.yml'];
-  for (const file of candidates) {
+/** As SAM looks for it: samcli/commands/_utils/options.py, get_or_default_template_file_name. */
+const TEMPLATES = ['template.yaml', 'template.yml', 'template.json'];
+
+async function findTemplate(
+  root: string,
+  home: string,
+  named: string | undefined,
+): Promise<{ file: string; text: string }> {
+  const candidates = named === undefined ? TEMPLATES : [named];
+  for (const name of candidates) {
+    const file = join(home, name);
     const text = await readProjectFile(root, file);
     if (text !== undefined) return { file, text };
   }
   throw new ProjectError(
-    `${root}: no ${candidates.join(' or ')} here; run this in the folder of a SAM project`,
+    named === undefined
+      ? `${join(root, home)}: no ${TEMPLATES.slice(0, -1).join(', ')} or ${TEMPLATES.at(-1)} here; run this in the folder of a SAM project`
+      : `${join(root, home, named)}: there is no such template\n  Correct --template, or template in ${CONFIG_FILE}.`,
   );
 }
 
@@ -139,17 +157,42 @@ async function readFunction(root: string, file: string, fn: TemplateFunction): P
   };
 }
 
+/** Those of some values that a template declares a parameter for. */
+function declaredOf(
+  text: string,
+  file: string,
+  suggested: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const names = Object.keys(suggested);
+  if (names.length === 0) return {};
+  const declared = objectOf(objectOf(parseTemplate(text, file))['Parameters']);
+  return Object.fromEntries(Object.entries(suggested).filter(([name]) => Object.hasOwn(declared, name)));
+}
+
+export interface LoadOptions {
+  /** Values of the template's parameters. @default their defaults */
+  parameters?: Readonly<Record<string, string>>;
+  /** Values of those among them that the template declares, where `parameters` has none. @default none */
+  suggested?: Readonly<Record<string, string>>;
+  /** The template, from `home`. @default of plimsoll.yaml, else the suggested one, else template.yaml, template.yml or template.json */
+  template?: string;
+  suggestedTemplate?: string;
+  /** Folder of plimsoll.yaml, a path in the project. @default the project's own */
+  home?: string;
+}
+
 /**
  * Reads a SAM project: template, plimsoll.yaml, requirements and smoke events.
  * @throws ProjectError, TemplateError, UnsupportedProjectError
  */
 export async function loadProject(
   root: string,
-  parameters: Readonly<Record<string, string>> = {},
+  { parameters: given = {}, suggested = {}, template: named, suggestedTemplate, home = '' }: LoadOptions = {},
 ): Promise<Project> {
   if (root.includes(REPLACED)) throw new ProjectError(`${root}: the name is not UTF-8. Rename the folder.`);
-  const config = await readConfig(root);
-  const { file, text } = await findTemplate(root, config);
+  const config = await readConfig(root, home);
+  const { file, text } = await findTemplate(root, home, named ?? config.template ?? suggestedTemplate);
+  const parameters = { ...declaredOf(text, file, suggested), ...given };
   const read = readTemplate(text, file, parameters);
   const template = { ...read, document: await withFiles(root, file, read.document, read.scope) };
   const nested = await readNested(root, file, template);
@@ -176,7 +219,9 @@ export async function loadProject(
   if (why !== undefined) throw new ProjectError(`${CONFIG_FILE}: traffic: ${why}`);
   return {
     root,
+    home,
     templateFile: file,
+    parameters,
     template,
     nested,
     config,

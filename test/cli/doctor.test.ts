@@ -62,7 +62,7 @@ describe('plimsoll doctor', () => {
   it('ends with 2 for a project that cannot be read', async () => {
     const broken = await doctor('--project', join(ROOT, 'docs'));
     expect(broken.code).toBe(2);
-    expect(broken.stdout).toContain('no template.yaml or template.yml here');
+    expect(broken.stdout).toContain('no template.yaml, template.yml or template.json here');
     const nowhere = await doctor('--project', join(ROOT, 'nowhere'));
     expect(nowhere.code).toBe(2);
     expect(nowhere.stderr).toContain('name the folder of a SAM project');

@@ -105,7 +105,7 @@ describe('what the system answers is said with the file and the next step', () =
     const { status, stderr } = other(PROGRAM, 'build', '--json', '--project', project);
     expect(said({ code: status ?? -1, stdout: '', stderr: String(stderr) })).toEqual({
       code: 2,
-      text: `plimsoll: ${project}/.plimsoll: permission denied (EACCES).\n  Give your user the right to it, or run the command in a folder of your own.\n`,
+      text: `plimsoll: ${project}/samconfig.toml: permission denied (EACCES).\n  Give your user the right to it, or run the command in a folder of your own.\n`,
     });
   });
 
@@ -119,7 +119,7 @@ describe('what the system answers is said with the file and the next step', () =
         [empty, project, String(kilobytes)],
         ['build', '--json', '--project', empty],
       );
-    const codes = [48, 100, 400, 2000].map((kilobytes) => {
+    const codes = [48, 100, 400, 2000, 10_000, 60_000].map((kilobytes) => {
       const ended = onDiskOf(kilobytes);
       if (ended.code === 0) expect(hashes(ended)).toEqual(whole);
       else {
@@ -262,8 +262,11 @@ describe('temporary files', () => {
     const args = ['build', '--clean', '--project', project];
     const [killed, alive] = [startCommand(args, 'killed-one', env), startCommand(['doctor'], '', env)];
     await until(
-      'its folder',
-      async () => readdirSync(folder).some((name) => name.includes(`-${killed.child.pid}-`)) || undefined,
+      'their folders',
+      async () =>
+        [killed, alive].every(({ child }) =>
+          readdirSync(folder).some((name) => name.includes(`-${child.pid}-`)),
+        ) || undefined,
     );
     killed.child.kill('SIGKILL');
     await killed.exited;

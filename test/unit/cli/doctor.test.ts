@@ -80,7 +80,7 @@ describe('the doctor', () => {
       {
         what: 'Project',
         verdict: 'failed',
-        found: expect.stringContaining('no template.yaml or template.yml here'),
+        found: expect.stringContaining('no template.yaml, template.yml or template.json here'),
         remedy: 'run this in the folder of a SAM project',
       },
     ]);

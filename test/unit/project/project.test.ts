@@ -32,7 +32,7 @@ describe('a project', () => {
   });
 
   it.each<[string, Files, RegExp]>([
-    ['no template', { 'template.yaml': undefined }, /no template\.yaml or template\.yml/],
+    ['no template', { 'template.yaml': undefined }, /no template\.yaml, template\.yml or template\.json/],
     [
       'a layer folder that is missing',
       { 'layers/utils/requirements.txt': undefined },
