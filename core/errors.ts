@@ -27,6 +27,8 @@ export class InvalidInputError extends failure('InvalidInputError', 2) {}
 export class ProjectError extends failure('ProjectError', 2) {}
 /** The project names a folder or a file outside its own folder. */
 export class OutsideProjectError extends failure('OutsideProjectError', 2) {}
+/** The template names a file that is not there. */
+export class MissingFileError extends failure('MissingFileError', 2) {}
 /** template.yaml is not a template that Plimsoll can read. */
 export class TemplateError extends failure('TemplateError', 2) {}
 /** The template asks for something that this pipeline does not build. */

@@ -102,6 +102,7 @@ export class Builds extends Construct {
           artifacts.arnForObjects('releases/*'),
           artifacts.arnForObjects('decisions/*'),
           artifacts.arnForObjects('nested/*'),
+          artifacts.arnForObjects('uploads/*'),
         ],
       },
       {

@@ -78,6 +78,7 @@ export class CloudFormationRole extends Construct {
         storage.artifacts.arnForObjects('functions/*'),
         storage.artifacts.arnForObjects('releases/*'),
         storage.artifacts.arnForObjects('nested/*'),
+        storage.artifacts.arnForObjects('uploads/*'),
       ],
       wildcard: 'Artifacts and templates are found by their content hash.',
     };

@@ -6,9 +6,9 @@ import { z } from 'zod';
 import { manifestSchema } from '../../core/build/manifest.ts';
 import { exitCodeOf } from '../../core/error-names.ts';
 import { AlreadyStartedError, InvalidInputError } from '../../core/errors.ts';
-import { rejectUnbuildable } from '../../core/project/build-image.ts';
 import { openProjectAt, type ProjectPlace } from '../../core/project/open.ts';
 import type { Project } from '../../core/project/project.ts';
+import { rejectUnreleasable } from '../../core/project/releasable.ts';
 import { type BuildPlan, buildPlanSchema } from '../../core/release/build-plan.ts';
 import { probeSchema, remarksOnStart } from '../../core/release/probe.ts';
 import { failureMessage } from '../../core/release/record.ts';
@@ -102,7 +102,7 @@ export interface Prepared {
 /** All that can be checked before anything is started or uploaded. @throws ProjectError, TemplateError, UnsupportedProjectError, InvalidInputError */
 export async function prepare(options: DeployOptions): Promise<Prepared> {
   const { project, stackName: otherwise, region } = await openProjectAt(options, parametersOf(options));
-  rejectUnbuildable(project);
+  rejectUnreleasable(project);
   const stackName = stackNameOf(options.stackName, project.config.stackName, otherwise);
   return { project, stackName, region };
 }

@@ -120,14 +120,14 @@ export class Remote {
     );
   }
 
-  private async uploadFile(key: string, path: string): Promise<void> {
+  async uploadFile(key: string, path: string, contentType = 'application/zip'): Promise<void> {
     await this.s3.send(
       new PutObjectCommand({
         Bucket: this.bucket,
         Key: key,
         // Whole, not as a stream: a request that is throttled is sent again, and a stream is gone by then.
         Body: await readFile(path),
-        ContentType: 'application/zip',
+        ContentType: contentType,
       }),
     );
   }

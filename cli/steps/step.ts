@@ -5,9 +5,9 @@ import { type BuildContext, buildFunction, buildLayer } from '../../core/build/p
 import type { Built } from '../../core/build/seal.ts';
 import { InvalidInputError } from '../../core/errors.ts';
 import { decide, type ProvenUnit } from '../../core/optimise/decide.ts';
-import { rejectUnbuildable } from '../../core/project/build-image.ts';
 import { noEchoIn } from '../../core/project/no-echo.ts';
 import { loadProject } from '../../core/project/project.ts';
+import { rejectUnreleasable } from '../../core/project/releasable.ts';
 import type { PlannedArtifact } from '../../core/release/build-plan.ts';
 import { isDecided, planProject, withDecisions } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
@@ -33,7 +33,7 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   const { release } = remote;
   const root = await remote.fetchProject(workdir);
   const project = await loadProject(root, { parameters: release.parameters });
-  rejectUnbuildable(project);
+  rejectUnreleasable(project);
   const plan = await planProject(project);
   await remote.writeText(
     keys.template(release),

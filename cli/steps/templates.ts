@@ -1,9 +1,17 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { expandSam } from '../../core/build/sam.ts';
+import { isLeftover } from '../../core/build/tree.ts';
+import { writeZip } from '../../core/build/zip.ts';
 import { TemplateError } from '../../core/errors.ts';
 import { MAX_TEMPLATE_BYTES } from '../../core/project/files.ts';
+import type { Scope } from '../../core/project/intrinsics.ts';
 import { type NestedTemplate, withNested } from '../../core/project/nested.ts';
 import type { Project } from '../../core/project/project.ts';
+import { listSources } from '../../core/project/sources.ts';
 import type { ProjectTemplate } from '../../core/project/template.ts';
+import { uploadsOf, withUploads } from '../../core/project/uploads.ts';
 import { refuseForeignRights, type Within, withBoundary } from '../../core/release/boundary.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
 import { markedTemplate } from '../../core/release/deployable.ts';
@@ -34,6 +42,42 @@ export class Templates {
 
   private expand(template: Readonly<Record<string, unknown>>, parameters: Readonly<Record<string, string>>) {
     return expandSam({ template, parameters, region: this.remote.region, workdir: this.workdir });
+  }
+
+  /** A template with the files that it names in the artifact bucket, by their content; a folder goes as a zip. */
+  private async withUploaded(
+    file: string,
+    document: Record<string, unknown>,
+    scope: Scope,
+  ): Promise<Record<string, unknown>> {
+    const { root } = this.project;
+    const { bucket } = this.remote;
+    const uploads = await uploadsOf(root, file, document, scope, (error) => {
+      throw error;
+    });
+    const places = [];
+    for (const upload of uploads) {
+      const path = await this.asFile(join(root, upload.from));
+      const hash = createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex');
+      const key = keys.upload(hash, basename(path));
+      this.say(`uploading ${upload.from}`);
+      await this.remote.uploadFile(key, path, 'application/octet-stream');
+      places.push({ upload, place: { bucket, key } });
+    }
+    return withUploads(document, places);
+  }
+
+  private async asFile(path: string): Promise<string> {
+    if (!(await stat(path)).isDirectory()) return path;
+    const zip = join(await mkdtemp(join(this.workdir, 'upload-')), `${basename(path)}.zip`);
+    await writeZip(
+      path,
+      listSources(path, '', isLeftover).map((one) => one.path),
+      zip,
+    );
+    return zip;
   }
 
   /** One of them marked, with the boundary on its roles. @param inside what stands before its logical ids in the plan */
@@ -71,7 +115,8 @@ export class Templates {
       const path = `${inside}${logicalId}.`;
       const within = { template: document, scope, outer: { given, within: outer } };
       refuseForeignRights(file, within, rights);
-      const template = this.ready(read, path, await this.publish(inner, within, path));
+      const uploaded = { ...read, document: await this.withUploaded(file, document, scope) };
+      const template = this.ready(uploaded, path, await this.publish(inner, within, path));
       if (document['Transform'] !== undefined) this.say(`expanding the SAM transform of ${file}`);
       const text = JSON.stringify(
         document['Transform'] === undefined ? template : await this.expand(template, scope.parameters),
@@ -94,7 +139,8 @@ export class Templates {
     const { release, rights } = this.remote;
     const within = { template: document, scope };
     refuseForeignRights(templateFile, within, rights);
-    const ready = this.ready(template, '', await this.publish(nested, within, ''));
+    const uploaded = { ...template, document: await this.withUploaded(templateFile, document, scope) };
+    const ready = this.ready(uploaded, '', await this.publish(nested, within, ''));
     if (hasAliases) this.say('expanding the SAM transform: functions have aliases');
     const result = hasAliases ? await this.expand(ready, release.parameters) : ready;
     refuseTooLarge(templateFile, JSON.stringify(result));

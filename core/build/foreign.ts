@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { UnsafeArchiveError } from '../errors.ts';
 import type { ForeignBuild } from '../project/foreign.ts';
 import { SMOKE_FOLDER } from '../project/project.ts';
+import { listSources, rejectLink } from '../project/sources.ts';
 import type { PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { folderSizes } from '../size/folders.ts';
 import { ARTIFACT_LIMITS } from '../size/limits.ts';
-import type { OnStep } from './artifact.ts';
+import { copySources, type OnStep } from './artifact.ts';
 import { samBuild } from './sam-build.ts';
 import { type Built, seal } from './seal.ts';
 import { listTree, totalBytes } from './tree.ts';
@@ -20,7 +21,7 @@ interface ForeignContext {
 }
 
 /**
- * The tree of what others build: by `sam build`, or as it lies in an archive of the project.
+ * The tree of what others build: by `sam build`, or as it lies in an archive or a folder of the project.
  * @throws SamBuildError, UnsafeArchiveError, InstallError, ToolMissingError
  */
 export async function foreignTree(
@@ -30,8 +31,19 @@ export async function foreignTree(
 ): Promise<string> {
   const tree = join(workdir, 'tree');
   if ('sam' in foreign) await samBuild({ root, logicalId, resource: foreign.sam, workdir, tree });
-  else await unpack(join(root, foreign.archive), tree, foreign.archive, ARTIFACT_LIMITS);
+  else if ('archive' in foreign)
+    await unpack(join(root, foreign.archive), tree, foreign.archive, ARTIFACT_LIMITS);
+  else await copyFolder(root, foreign.folder, tree);
   return tree;
+}
+
+/** Plain files, those that links in the project lead to included. @throws ProjectError for other links */
+async function copyFolder(root: string, folder: string, tree: string): Promise<void> {
+  const files = listSources(root, folder, () => false, rejectLink);
+  await copySources(
+    files.map(({ path }) => ({ from: join(root, folder, path), to: path })),
+    tree,
+  );
 }
 
 /** Tools that run while one develops are linked here; nothing loads them from there. */
@@ -57,6 +69,13 @@ const runtimesOf = (artifact: Foreign) =>
     ? { runtimes: [artifact.runtime], architectures: [artifact.architecture] }
     : { runtimes: artifact.runtimes, architectures: artifact.architectures };
 
+/** What is done to build it, and what is said of it then. */
+function wordsOf(foreign: ForeignBuild): [step: string, note: string] {
+  if ('sam' in foreign) return ['sam build', 'built by sam build'];
+  if ('archive' in foreign) return [`unpack ${foreign.archive}`, `as it lies in ${foreign.archive}`];
+  return [`copy ${foreign.folder}`, `as it lies in ${foreign.folder}`];
+}
+
 /**
  * Builds an artifact that is not ours, and zips it as it is: nothing is trimmed, nothing proven; its smoke events are.
  * @throws as foreignTree
@@ -68,8 +87,8 @@ export async function buildForeign(
   context: ForeignContext & { onStep?: OnStep | undefined },
 ): Promise<Built> {
   const { workdir, onStep = () => {} } = context;
-  const isSam = 'sam' in foreign;
-  onStep(isSam ? 'sam build' : `unpack ${foreign.archive}`);
+  const [step, note] = wordsOf(foreign);
+  onStep(step);
   const tree = await foreignTree(artifact.logicalId, foreign, context);
   if (kind === 'function') await rm(join(tree, SMOKE_FOLDER), { recursive: true, force: true });
   await refuseLinks(`${kind} ${artifact.name}`, tree);
@@ -87,6 +106,6 @@ export async function buildForeign(
     bytecode: { compiled: 0, skipped: {} },
     modules: [],
     imports: [],
-    notes: [isSam ? 'built by sam build' : `as it lies in ${foreign.archive}`],
+    notes: [note],
   });
 }

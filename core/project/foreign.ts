@@ -13,11 +13,13 @@ const samResource = z.object({
 /** A resource as `sam build` reads it, every value written out. */
 export type SamResource = z.infer<typeof samResource>;
 
-/** How an artifact comes to be that we do not build: by `sam build`, or it is a zip already. */
+/** How an artifact comes to be that we do not build: by `sam build`, or it is built already. */
 export const foreignBuildSchema = z.union([
   z.object({ sam: samResource }),
   /** Path in the project. */
   z.object({ archive: z.string() }),
+  /** Path in the project of a folder that is shipped as it is. */
+  z.object({ folder: z.string() }),
 ]);
 export type ForeignBuild = z.infer<typeof foreignBuildSchema>;
 
@@ -43,6 +45,12 @@ function resolveAll(node: unknown, scope: Scope): unknown {
     : value;
 }
 
+/** Whether Metadata says that nothing is to be built: SAM's SkipBuild, and what CDK says of what it has bundled itself. Pure. */
+export const isComplete = (metadata: Metadata): boolean =>
+  ['SkipBuild', 'aws:asset:is-bundled'].some((key) =>
+    [true, 'true', 'True'].includes(metadata?.[key] as string | boolean),
+  );
+
 interface Declared {
   file: string;
   logicalId: string;
@@ -64,12 +72,9 @@ export function foreignBuild(
   if (ARCHIVE.test(path)) return { archive: path };
   const runtime = Properties['Runtime'];
   const isPython = runtime === undefined || PYTHON_RUNTIME.test(String(runtime));
-  if (isPython && buildsPython(metadata)) return undefined;
+  if (isPython && (buildsPython(metadata) || isComplete(metadata))) return undefined;
+  if (isComplete(metadata)) return { folder: path };
   const where = `${file}: Resources.${logicalId}.Metadata`;
-  if (metadata?.['SkipBuild'] !== undefined)
-    throw new UnsupportedProjectError(
-      `${where}.SkipBuild: what is built already is taken from a .zip or from S3; zip ${path}, and give the zip's path or s3://…`,
-    );
   const Metadata = resolveAll(metadata, scope);
   if (Metadata === UNKNOWN)
     throw new UnsupportedProjectError(

@@ -1,4 +1,4 @@
-import { TemplateError, UnsupportedProjectError } from '../errors.ts';
+import { MissingFileError, type PlimsollError, TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { readProjectFile } from './files.ts';
 import { isObject, objectOf, resolveText, type Scope } from './intrinsics.ts';
 import { pathInProject } from './path.ts';
@@ -38,47 +38,17 @@ const INLINE: Readonly<Record<string, readonly Inline[]>> = {
   'AWS::AppSync::FunctionConfiguration': RESOLVER,
 };
 
-/** Properties that `aws cloudformation package` would upload, and that have no place in a template. */
-const UPLOADED: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  'AWS::Lambda::Function': [['Code']],
-  'AWS::Lambda::LayerVersion': [['Content']],
-  'AWS::Serverless::GraphQLApi': [['SchemaUri']],
-  'AWS::Glue::Job': [['Command', 'ScriptLocation']],
-  'AWS::ElasticBeanstalk::ApplicationVersion': [['SourceBundle']],
-  'AWS::CloudFormation::ModuleVersion': [['ModulePackage']],
-  'AWS::CloudFormation::ResourceVersion': [['SchemaHandlerPackage']],
-};
-
-const REMEDY: Readonly<Record<string, string>> = {
-  'AWS::Lambda::Function': 'only code of AWS::Serverless::Function is built; use that',
-  'AWS::Lambda::LayerVersion': 'only content of AWS::Serverless::LayerVersion is built; use that',
-};
-
 /** A path, and no address: s3://…, https://… */
-const isLocal = (text: string | undefined): text is string =>
+export const isLocal = (text: string | undefined): text is string =>
   text !== undefined && text !== '' && !/^[a-z][a-z0-9+.-]*:/i.test(text);
 
-function refuseUploads(
-  file: string,
-  logicalId: string,
-  type: string,
-  properties: object,
-  scope: Scope,
-): void {
-  for (const path of UPLOADED[type] ?? []) {
-    const value = path.reduce((node: unknown, key) => objectOf(node)[key], properties);
-    const text = resolveText(value, scope);
-    if (isLocal(text))
-      throw new UnsupportedProjectError(
-        `${file}: Resources.${logicalId}.Properties.${path.join('.')}: ${text} is a local path; ${REMEDY[type] ?? 'put it into a bucket, and give its place there'}`,
-      );
-  }
-}
+/** Is told what is no reason not to build, and one not to release. */
+export type Later = (error: PlimsollError) => void;
 
 async function contentOf(root: string, path: string, where: string, as: Inline['as']): Promise<unknown> {
   const text = await readProjectFile(root, path);
   if (text === undefined)
-    throw new TemplateError(`${where}: there is no file ${path}; create it or correct the template`);
+    throw new MissingFileError(`${where}: there is no file ${path}; create it or correct the template`);
   if (as === 'text') return text;
   const content = parseYaml(text, path);
   if (!isObject(content)) throw new TemplateError(`${path}: is no map; ${where} takes a definition`);
@@ -91,10 +61,10 @@ async function inlined(
   logicalId: string,
   resource: Record<string, unknown>,
   scope: Scope,
+  later: Later,
 ): Promise<Record<string, unknown>> {
   const type = String(resource['Type']);
   const properties = { ...objectOf(resource['Properties']) };
-  refuseUploads(file, logicalId, type, properties, scope);
   for (const { from, to, as } of INLINE[type] ?? []) {
     const text = resolveText(properties[from], scope);
     if (!isLocal(text)) continue;
@@ -104,8 +74,13 @@ async function inlined(
       throw new UnsupportedProjectError(
         `${where}: ${text} is outside the project; put it beside the template`,
       );
+    const content = await contentOf(root, path, where, as).catch((error) => {
+      if (!(error instanceof MissingFileError)) throw error;
+      later(error);
+    });
+    if (content === undefined) continue;
     delete properties[from];
-    properties[to] = await contentOf(root, path, where, as);
+    properties[to] = content;
   }
   return { ...resource, Properties: properties };
 }
@@ -113,6 +88,7 @@ async function inlined(
 /**
  * A template with the files in it that it names by their paths. Nothing else changes.
  * @param file path of the template in the project, to which the paths in it are relative
+ * @param later is told of files that are not there: `sam build` does not look for them either
  * @throws TemplateError, ProjectError, UnsupportedProjectError naming the resource and what to do
  */
 export async function withFiles(
@@ -120,13 +96,14 @@ export async function withFiles(
   file: string,
   document: Readonly<Record<string, unknown>>,
   scope: Scope,
+  later: Later,
 ): Promise<Record<string, unknown>> {
   const entries = Object.entries(objectOf(document['Resources'])).map(async ([logicalId, resource]) => {
     const type = objectOf(resource)['Type'];
-    const counts = typeof type === 'string' && (Object.hasOwn(INLINE, type) || Object.hasOwn(UPLOADED, type));
+    const counts = typeof type === 'string' && Object.hasOwn(INLINE, type);
     return [
       logicalId,
-      counts && isObject(resource) ? await inlined(root, file, logicalId, resource, scope) : resource,
+      counts && isObject(resource) ? await inlined(root, file, logicalId, resource, scope, later) : resource,
     ] as const;
   });
   return { ...document, Resources: Object.fromEntries(await Promise.all(entries)) };

@@ -1,9 +1,18 @@
+import { realpath } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
-import { readProjectFile } from './files.ts';
-import { withFiles } from './inline.ts';
+import { ifThere, readProjectFile, refuseLinkOutside } from './files.ts';
+import { isLocal, type Later, withFiles } from './inline.ts';
 import { isObject, objectOf, ownValue, resolveText, type Scope } from './intrinsics.ts';
 import { pathInProject } from './path.ts';
-import { OUTERMOST, type Place, type ProjectTemplate, readTemplate } from './template.ts';
+import {
+  OUTERMOST,
+  outputOf,
+  type Place,
+  type ProjectTemplate,
+  readTemplate,
+  type TemplateFunction,
+} from './template.ts';
 
 /** What CloudFormation makes of each of them. */
 export const NESTED_STACK = 'AWS::CloudFormation::Stack';
@@ -36,13 +45,20 @@ export interface NestedTemplate {
   nested: NestedTemplate[];
 }
 
-/** Path in the project of a nested template, from the template that names it. @throws UnsupportedProjectError */
-function pathOf(file: string, where: string, value: unknown, scope: Scope): string {
+/**
+ * Path in the project of a nested template, from the template that names it; undefined for one from elsewhere, which is no
+ * reason not to build. @throws UnsupportedProjectError
+ */
+function pathOf(file: string, where: string, value: unknown, scope: Scope, later: Later): string | undefined {
   const text = resolveText(value, scope);
-  if (text === undefined || /^[a-z][a-z0-9+.-]*:/i.test(text))
-    throw new UnsupportedProjectError(
-      `${where}: ${JSON.stringify(value)}: only templates of the project are nested, so that nothing comes in which nobody has looked at; put the template into the project, and give its path`,
+  if (!isLocal(text)) {
+    later(
+      new UnsupportedProjectError(
+        `${where}: ${JSON.stringify(value)}: only templates of the project are nested, so that nothing comes in which nobody has looked at; put the template into the project, and give its path`,
+      ),
     );
+    return undefined;
+  }
   const path = pathInProject(file, text);
   if (path === undefined)
     throw new UnsupportedProjectError(`${where}: ${text} is outside the project; put it beside the template`);
@@ -60,30 +76,16 @@ interface Nesting {
   depth: number;
 }
 
-/** The layer of the project that a node refers to in a template, by its logical id there or by a parameter. */
+/** The layer of the project that a node refers to in a template, by its logical id there, by a parameter or by an output. */
 function layerOf(node: unknown, { template, place }: Nesting): string | undefined {
+  const output = outputOf(node);
+  if (output !== undefined) return place.inside + output;
   const name = isObject(node) ? node['Ref'] : undefined;
   if (typeof name !== 'string') return undefined;
   return (
     place.givenLayers.get(name) ??
     template.layers.find(({ logicalId }) => logicalId === place.inside + name)?.logicalId
   );
-}
-
-/** Nobody could prove a function with a layer whose ARN comes out of a stack that is not there yet. */
-function refuseLayersOfOutputs({ file, template }: Nesting, nested: readonly NestedTemplate[]): void {
-  for (const [logicalId, resource] of Object.entries(objectOf(template.document['Resources']))) {
-    const layers = objectOf(objectOf(resource)['Properties'])['Layers'];
-    for (const entry of Array.isArray(layers) ? layers : []) {
-      const [stack, output] = getAttOf(entry);
-      const inner = nested.find((one) => one.logicalId === stack);
-      const builds = inner?.template.layers.length ?? 0;
-      if (builds > 0 && output?.startsWith('Outputs.'))
-        throw new UnsupportedProjectError(
-          `${file}: Resources.${logicalId}.Properties.Layers: ${stack}.${output} is an output of a nested stack that builds layers; put the layer into ${file}, and give it to ${stack} as a parameter`,
-        );
-    }
-  }
 }
 
 /** Resource and attribute of a Fn::GetAtt, in either of its forms. */
@@ -97,6 +99,37 @@ function getAttOf(node: unknown): (string | undefined)[] {
   return [parts[0], parts.slice(1).join('.')];
 }
 
+/**
+ * The layer of the project that an output of a nested stack answers, or undefined where it is another's.
+ * @param name `Data.Outputs.Core`, or of a stack that is nested deeper `Data.More.Outputs.Core`
+ */
+function layerOfOutput(name: string, nested: readonly NestedTemplate[], inside = ''): string | undefined {
+  const stack = nested.find(({ logicalId }) => name.startsWith(`${logicalId}.`));
+  if (!stack) return undefined;
+  const path = `${inside}${stack.logicalId}.`;
+  const rest = name.slice(stack.logicalId.length + 1);
+  const output = /^Outputs\.([A-Za-z0-9]+)$/.exec(rest)?.[1];
+  if (output === undefined) return layerOfOutput(rest, stack.nested, path);
+  const { document, layers } = stack.template;
+  const value = objectOf(objectOf(document['Outputs'])[output])['Value'];
+  const [inner, attribute] = getAttOf(value);
+  if (inner !== undefined) return layerOfOutput(`${inner}.${attribute}`, stack.nested, path);
+  const own = isObject(value) ? value['Ref'] : undefined;
+  return layers.find(({ logicalId }) => logicalId === `${path}${String(own)}`)?.logicalId;
+}
+
+/** Functions whose layers come out of nested stacks, with these layers by their logical ids. Pure. */
+export const withLayersOfOutputs = (
+  functions: readonly TemplateFunction[],
+  nested: readonly NestedTemplate[],
+): TemplateFunction[] =>
+  functions.map((fn) => {
+    const found = fn.layers.map((name) => (name.includes('.Outputs.') ? layerOfOutput(name, nested) : name));
+    const layers = found.filter((layer) => layer !== undefined);
+    const others = found.slice(layers.length).map(() => undefined);
+    return { ...fn, layers: [...new Set(layers)], foreignLayers: [...fn.foreignLayers, ...others] };
+  });
+
 async function readOne(
   root: string,
   file: string,
@@ -104,6 +137,7 @@ async function readOne(
   given: Record<string, unknown>,
   outer: Nesting,
   where: string,
+  later: Later,
 ): Promise<NestedTemplate> {
   const depth = outer.depth + 1;
   if (depth > MAX_DEPTH)
@@ -135,12 +169,19 @@ async function readOne(
     ),
   );
   const inner = { ...scope, parameters };
-  const template = { ...read, document: await withFiles(root, file, read.document, inner) };
-  const nested = await readInside(root, { file, template, scope: inner, place, depth });
+  const template = { ...read, document: await withFiles(root, file, read.document, inner, later) };
+  const nested = await readInside(root, { file, template, scope: inner, place, depth }, later);
   return { logicalId, file, template, scope: inner, given, nested };
 }
 
-async function readInside(root: string, outer: Nesting): Promise<NestedTemplate[]> {
+/** Where a template really lies, from which its own paths are counted: SAM follows links, too. */
+async function behindLink(root: string, path: string): Promise<string> {
+  await refuseLinkOutside(root, path);
+  const real = await ifThere(realpath(join(root, path)));
+  return real === undefined ? path : relative(await realpath(root), real);
+}
+
+async function readInside(root: string, outer: Nesting, later: Later): Promise<NestedTemplate[]> {
   const { file, template, scope } = outer;
   const result: NestedTemplate[] = [];
   for (const [logicalId, resource] of Object.entries(objectOf(template.document['Resources']))) {
@@ -149,20 +190,26 @@ async function readInside(root: string, outer: Nesting): Promise<NestedTemplate[
     if (key === undefined) continue;
     const properties = objectOf(Properties);
     const where = `${file}: Resources.${logicalId}.Properties.${key}`;
-    const path = pathOf(file, where, properties[key], scope);
+    const path = pathOf(file, where, properties[key], scope, later);
+    if (path === undefined) continue;
     const given = objectOf(properties['Parameters']);
-    result.push(await readOne(root, path, logicalId, given, outer, where));
+    result.push(await readOne(root, await behindLink(root, path), logicalId, given, outer, where, later));
   }
-  refuseLayersOfOutputs(outer, result);
   return result;
 }
 
 /**
  * The templates that the project's own template nests, and what these nest.
+ * @param later is told what is no reason not to build, and one not to release
  * @throws TemplateError, UnsupportedProjectError, ProjectError naming the resource and what to do
  */
-export function readNested(root: string, file: string, template: ProjectTemplate): Promise<NestedTemplate[]> {
-  return readInside(root, { file, template, scope: template.scope, place: OUTERMOST, depth: 0 });
+export function readNested(
+  root: string,
+  file: string,
+  template: ProjectTemplate,
+  later: Later,
+): Promise<NestedTemplate[]> {
+  return readInside(root, { file, template, scope: template.scope, place: OUTERMOST, depth: 0 }, later);
 }
 
 /** All of them, at whatever depth, the outer ones first. Pure. */

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Target } from '../build/resolve.ts';
 import { isLeftover } from '../build/tree.ts';
-import { OutsideProjectError, ProjectError, TemplateError } from '../errors.ts';
+import { MissingFileError, OutsideProjectError, type PlimsollError, ProjectError } from '../errors.ts';
 import { whyTooLong } from '../release/limits.ts';
 import { CONFIG_FILE, describeIssues, type ProjectConfig, readConfig, stepsOf } from './config.ts';
 import { ifThere, parseJson, REPLACED, readProjectFile, refuseLinkOutside } from './files.ts';
-import { withFiles } from './inline.ts';
+import { type Later, withFiles } from './inline.ts';
 import { objectOf } from './intrinsics.ts';
-import { allNested, type NestedTemplate, readNested } from './nested.ts';
+import { allNested, type NestedTemplate, readNested, withLayersOfOutputs } from './nested.ts';
 import { pathInProject } from './path.ts';
 import { listSources, rejectLink } from './sources.ts';
 import { type LayerTarget, mainTarget, targetOfLayer } from './target.ts';
@@ -17,11 +17,10 @@ import {
   type ProjectTemplate,
   readTemplate,
   refuseSameNames,
-  SERVERLESS_FUNCTION,
-  SERVERLESS_LAYER,
   type TemplateFunction,
   type TemplateLayer,
 } from './template.ts';
+import { uploadsOf } from './uploads.ts';
 import { parseTemplate } from './yaml.ts';
 
 /** Folder beside a function's code that holds its smoke events; it is not shipped. */
@@ -57,6 +56,8 @@ export interface Project {
   template: ProjectTemplate;
   /** The templates that it nests. */
   nested: NestedTemplate[];
+  /** What is no reason not to build, as for `sam build`, and one not to release. */
+  unreleasable: readonly PlimsollError[];
   config: ProjectConfig;
   /** Of all templates. */
   layers: ProjectLayer[];
@@ -83,11 +84,28 @@ async function placeOf(
   await refuseLinkOutside(root, place, where);
   const info = await ifThere(stat(join(root, place)));
   if (isArchive ? !info?.isFile() : !info?.isDirectory())
-    throw new ProjectError(
+    throw new (isArchive ? MissingFileError : ProjectError)(
       `${where}: there is no ${isArchive ? 'file' : 'folder'} ${path}; create it or correct the template`,
     );
   if (foreign === undefined) listSources(root, place, isLeftover, rejectLink);
   return place;
+}
+
+/** What is there. An archive that is not is no reason not to build the rest. */
+async function present<T>(read: readonly Promise<T>[], later: Later): Promise<T[]> {
+  const found = await Promise.all(
+    read.map((one) =>
+      one.then(
+        (value) => [value],
+        (error) => {
+          if (!(error instanceof MissingFileError)) throw error;
+          later(error);
+          return [];
+        },
+      ),
+    ),
+  );
+  return found.flat();
 }
 
 async function requirementsOf(root: string, folder: string): Promise<{ requirements?: string }> {
@@ -152,7 +170,7 @@ async function readFunction(root: string, file: string, fn: TemplateFunction): P
   return {
     ...fn,
     codeUri,
-    ...(fn.foreign ? {} : await requirementsOf(root, codeUri)),
+    ...(fn.foreign || fn.isComplete ? {} : await requirementsOf(root, codeUri)),
     smoke: await smokeEventsOf(root, codeUri),
   };
 }
@@ -194,25 +212,28 @@ export async function loadProject(
   const { file, text } = await findTemplate(root, home, named ?? config.template ?? suggestedTemplate);
   const parameters = { ...declaredOf(text, file, suggested), ...given };
   const read = readTemplate(text, file, parameters);
-  const template = { ...read, document: await withFiles(root, file, read.document, read.scope) };
-  const nested = await readNested(root, file, template);
-  const all = [{ file, template }, ...allNested(nested)];
-  if (all.every(({ template: { layers, functions } }) => layers.length + functions.length === 0))
-    throw new TemplateError(
-      `${file}: declares no ${SERVERLESS_FUNCTION} and no ${SERVERLESS_LAYER} to build`,
-    );
-  const functions = await Promise.all(
-    all.flatMap((one) => one.template.functions.map((fn) => readFunction(root, one.file, fn))),
+  const unreleasable: PlimsollError[] = [];
+  const later: Later = (error) => void unreleasable.push(error);
+  const template = { ...read, document: await withFiles(root, file, read.document, read.scope, later) };
+  const nested = await readNested(root, file, template, later);
+  const all = [{ file, template, scope: template.scope }, ...allNested(nested)];
+  for (const one of all) await uploadsOf(root, one.file, one.template.document, one.scope, later);
+  const functions = await present(
+    all.flatMap((one) =>
+      withLayersOfOutputs(one.template.functions, nested).map((fn) => readFunction(root, one.file, fn)),
+    ),
+    later,
   );
   const ours = functions.filter(({ foreign }) => !foreign);
   const target = mainTarget(ours);
-  const layers = await Promise.all(
+  const layers = await present(
     all.flatMap((one) =>
       one.template.layers.map(async (layer) => {
         const users = ours.filter((fn) => fn.layers.includes(layer.logicalId));
         return { ...(await readLayer(root, one.file, layer)), ...targetOfLayer(layer, users, target) };
       }),
     ),
+    later,
   );
   refuseSameNames(file, layers);
   const why = whyTooLong({ functions: functions.length, steps: stepsOf(config) });
@@ -224,6 +245,7 @@ export async function loadProject(
     parameters,
     template,
     nested,
+    unreleasable,
     config,
     layers,
     functions,

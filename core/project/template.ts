@@ -2,14 +2,24 @@ import { posix } from 'node:path';
 import { z } from 'zod';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues } from './config.ts';
-import { type ForeignBuild, foreignBuild } from './foreign.ts';
+import { type ForeignBuild, foreignBuild, isComplete } from './foreign.ts';
 import { isObject, ownValue, resolve, resolveText, type Scope } from './intrinsics.ts';
 import { noEchoIn, withoutNames } from './no-echo.ts';
 import { parseTemplate } from './yaml.ts';
 
-export const SERVERLESS_LAYER = 'AWS::Serverless::LayerVersion';
 export const SAM_TRANSFORM = 'AWS::Serverless-2016-10-31';
-export const SERVERLESS_FUNCTION = 'AWS::Serverless::Function';
+const SERVERLESS_LAYER = 'AWS::Serverless::LayerVersion';
+const SERVERLESS_FUNCTION = 'AWS::Serverless::Function';
+
+/** Types whose content is built, and the property that says where it lies. */
+const LAYERS: Readonly<Record<string, string>> = {
+  [SERVERLESS_LAYER]: 'ContentUri',
+  'AWS::Lambda::LayerVersion': 'Content',
+};
+const FUNCTIONS: Readonly<Record<string, string>> = {
+  [SERVERLESS_FUNCTION]: 'CodeUri',
+  'AWS::Lambda::Function': 'Code',
+};
 
 /** Lambda's name of a processor, and the name that its layers and zips carry. */
 export type Architecture = 'x86_64' | 'arm64';
@@ -41,6 +51,10 @@ export interface TemplateFunction {
   codeUri: string;
   /** How it is built where we do not build it. */
   foreign?: ForeignBuild;
+  /** Folder in the zip in which its code stands: SAM's ParentPackages. */
+  parent: string;
+  /** Whether the folder holds all that it needs, so that its requirements count for nothing: SkipBuild. */
+  isComplete: boolean;
   handler: string;
   /** Lambda's name of the runtime: python3.11. */
   runtime: string;
@@ -126,6 +140,24 @@ export interface Place {
 /** The project's own template. */
 export const OUTERMOST: Place = { inside: '', givenLayers: new Map() };
 
+/** The packages that a handler's module begins with and its folder ends with: SAM's ParentPackageMode `auto`. */
+function commonPackage(handler: string, codeUri: string): string {
+  const packages = handler.split('.').slice(0, -2);
+  const folder = posix.normalize(codeUri).replace(/\/$/, '').split('/');
+  for (let length = packages.length; length > 0; length -= 1) {
+    const found = packages.slice(0, length).join('/');
+    if (folder.slice(-length).join('/') === found) return found;
+  }
+  return '';
+}
+
+/** `Data.Outputs.Core` of a Fn::GetAtt that names an output of a nested stack; undefined of any other node. */
+export function outputOf(node: unknown): string | undefined {
+  const target = isObject(node) ? node['Fn::GetAtt'] : undefined;
+  const path = Array.isArray(target) ? target.join('.') : target;
+  return typeof path === 'string' && /^[A-Za-z0-9]+\.Outputs\.[A-Za-z0-9]+$/.test(path) ? path : undefined;
+}
+
 class TemplateReader {
   constructor(
     /** Path in the project. */
@@ -156,17 +188,33 @@ class TemplateReader {
     return value;
   }
 
+  /** Where content lies that is to be built, as it is written; undefined for what is in S3 already, or inline. */
+  private written(
+    logicalId: string,
+    resource: Resource,
+    properties: Properties,
+    key: string,
+  ): string | undefined {
+    const metadata = resource.Metadata ?? {};
+    // What CDK has put beside its template: aws-cdk-lib/cx-api, "assets"; SAM reads it, too.
+    const asset = metadata['aws:asset:property'] === key ? metadata['aws:asset:path'] : undefined;
+    if (typeof asset === 'string') return asset;
+    if (isObject(properties[key]) && resolve(properties[key], this.scope) === properties[key])
+      return undefined;
+    const path = this.required(logicalId, properties, key);
+    return /^[a-z][a-z0-9+.-]*:\/\//i.test(path) ? undefined : path;
+  }
+
   /** Undefined for a layer whose content is in S3 already: it is deployed as it is. */
-  layer(logicalId: string, resource: Resource): TemplateLayer | undefined {
+  layer(logicalId: string, resource: Resource, key: string): TemplateLayer | undefined {
     const { Properties: properties } = resource;
-    if (isObject(properties['ContentUri']) && 'Bucket' in properties['ContentUri']) return undefined;
-    const written = this.required(logicalId, properties, 'ContentUri');
-    if (written.startsWith('s3://')) return undefined;
+    const written = this.written(logicalId, resource, properties, key);
+    if (written === undefined) return undefined;
     const contentUri = this.inProject(written);
     const runtimes = this.texts(properties['CompatibleRuntimes']);
     const architectures = this.texts(properties['CompatibleArchitectures']);
     const foreign = foreignBuild(this.declares(logicalId, contentUri, resource), {
-      Type: resource.Type,
+      Type: SERVERLESS_LAYER,
       Properties: { ContentUri: contentUri, CompatibleRuntimes: runtimes },
     });
     return {
@@ -191,24 +239,23 @@ class TemplateReader {
   }
 
   /** Undefined for a function that needs no build of ours: code inline, in S3 already, or an image that is built. */
-  function(logicalId: string, resource: Resource): TemplateFunction | undefined {
-    const properties = merge(this.globals, resource.Properties) as Properties;
+  function(logicalId: string, resource: Resource, key: string): TemplateFunction | undefined {
+    const properties = this.propertiesOf(resource);
     if (properties['InlineCode'] !== undefined) return undefined;
-    if (isObject(properties['CodeUri']) && 'Bucket' in properties['CodeUri']) return undefined;
     if (resolveText(properties['PackageType'], this.scope) === 'Image') {
-      if (properties['ImageUri'] !== undefined) return undefined;
+      if (properties['ImageUri'] !== undefined || isObject(properties['Code'])) return undefined;
       throw new UnsupportedProjectError(
         `${this.file}: ${logicalId} is a container image that is still to be built; build and push it, and give its ImageUri`,
       );
     }
-    const written = this.required(logicalId, properties, 'CodeUri');
-    if (written.startsWith('s3://')) return undefined;
+    const written = this.written(logicalId, resource, properties, key);
+    if (written === undefined) return undefined;
     const codeUri = this.inProject(written);
     const runtime = this.required(logicalId, properties, 'Runtime');
     const handler = this.required(logicalId, properties, 'Handler');
     const architecture = this.architecture(logicalId, properties);
     const foreign = foreignBuild(this.declares(logicalId, codeUri, resource), {
-      Type: resource.Type,
+      Type: SERVERLESS_FUNCTION,
       Properties: { CodeUri: codeUri, Handler: handler, Runtime: runtime, Architectures: [architecture] },
     });
     if (!foreign && !/^.+\.[^.]+$/.test(handler))
@@ -227,6 +274,8 @@ class TemplateReader {
       logicalId: this.place.inside + logicalId,
       codeUri,
       ...(foreign ? { foreign } : {}),
+      parent: foreign ? '' : this.parentOf(logicalId, codeUri, handler, resource),
+      isComplete: isComplete(resource.Metadata),
       handler,
       runtime,
       architecture,
@@ -260,14 +309,38 @@ class TemplateReader {
     return Array.isArray(list) ? list.flatMap((entry) => resolveText(entry, this.scope) ?? []) : [];
   }
 
+  /** A function's own properties over the template's Globals, which are for SAM's own type alone. */
+  private propertiesOf({ Type, Properties: properties }: Resource): Properties {
+    return Type === SERVERLESS_FUNCTION ? (merge(this.globals, properties) as Properties) : properties;
+  }
+
+  /** The folder that SAM puts the code into: BuildProperties.ParentPackages, `src.orders`. */
+  private parentOf(
+    logicalId: string,
+    codeUri: string,
+    handler: string,
+    { Metadata: metadata }: Resource,
+  ): string {
+    const build = metadata?.['BuildProperties'];
+    const mode = isObject(build) ? resolveText(build['ParentPackageMode'], this.scope) : undefined;
+    if (!isObject(build) || mode === undefined) return '';
+    if (mode === 'auto') return commonPackage(handler, codeUri);
+    const packages = resolveText(build['ParentPackages'], this.scope) ?? '';
+    if (packages === '' || /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(packages))
+      return packages.replaceAll('.', '/');
+    throw new TemplateError(
+      `${this.file}: Resources.${logicalId}.Metadata.BuildProperties.ParentPackages: "${packages}" is not the name of a package`,
+    );
+  }
+
   /** Whether SAM publishes a version of the function behind an alias at each change. */
-  hasAlias({ Properties: properties }: Resource): boolean {
-    return (merge(this.globals, properties) as Properties)['AutoPublishAlias'] !== undefined;
+  hasAlias(resource: Resource): boolean {
+    return this.propertiesOf(resource)['AutoPublishAlias'] !== undefined;
   }
 
   /** CodeDeploy would lead traffic to what no smoke test has seen. */
-  refuseCodeDeploy(logicalId: string, { Properties: properties }: Resource): void {
-    const preference = (merge(this.globals, properties) as Properties)['DeploymentPreference'];
+  refuseCodeDeploy(logicalId: string, resource: Resource): void {
+    const preference = this.propertiesOf(resource)['DeploymentPreference'];
     if (!isObject(preference) || resolve(preference['Enabled'], this.scope) === false) return;
     throw new UnsupportedProjectError(
       `${this.file}: Resources.${logicalId}.Properties.DeploymentPreference: traffic goes over once the smoke tests have passed, as "traffic" in plimsoll.yaml says; leave it out`,
@@ -285,6 +358,12 @@ class TemplateReader {
     );
   }
 
+  private isBuiltLayer(resource: Resource): boolean {
+    const key = ownValue(LAYERS, resource.Type);
+    return key !== undefined && this.written('', resource, resource.Properties, key) !== undefined;
+  }
+
+  /** Outputs of nested stacks are among them by their names, such as `Data.Outputs.Core`, until these are read. */
   layersOf(logicalId: string, properties: Properties): Pick<TemplateFunction, 'layers' | 'foreignLayers'> {
     const list = resolve(properties['Layers'] ?? [], this.scope);
     if (!Array.isArray(list)) return this.fail(logicalId, 'Layers', 'must be a list');
@@ -294,8 +373,10 @@ class TemplateReader {
       const own = isObject(entry) && typeof entry['Ref'] === 'string' ? entry['Ref'] : undefined;
       const given = own === undefined ? undefined : this.place.givenLayers.get(own);
       const resource = own === undefined ? undefined : ownValue(this.resources, own);
-      const isLayer = resource?.Type === SERVERLESS_LAYER;
+      const isLayer = resource !== undefined && this.isBuiltLayer(resource);
+      const output = outputOf(entry);
       if (given !== undefined) layers.push(given);
+      else if (output !== undefined) layers.push(this.place.inside + output);
       else if (isLayer && own) layers.push(this.place.inside + own);
       else if (own !== undefined && resource === undefined && !this.declared.has(own)) {
         this.fail(logicalId, 'Layers', `!Ref ${own} names no resource and no parameter`);
@@ -369,6 +450,7 @@ export function readTemplate(
     );
   }
   const { Parameters, Mappings, Conditions, Globals, Resources } = parsed.data;
+  if (Object.keys(Resources).length === 0) throw new TemplateError(`${file}: declares no resource`);
   checkOverrides(file, Parameters, overrides);
   const parameters = Object.fromEntries(
     Object.entries(Parameters).map(([name, { Default }]) => [
@@ -393,13 +475,18 @@ export function readTemplate(
     Globals.Function,
     new Set(Object.keys(Parameters)),
   );
-  const ofType = (type: string) => Object.entries(Resources).filter(([, resource]) => resource.Type === type);
-  const layers = ofType(SERVERLESS_LAYER).flatMap(([id, resource]) => reader.layer(id, resource) ?? []);
-  const functions = ofType(SERVERLESS_FUNCTION).flatMap(
-    ([id, resource]) => reader.function(id, resource) ?? [],
-  );
+  const all = Object.entries(Resources);
+  const layers = all.flatMap(([id, resource]) => {
+    const key = ownValue(LAYERS, resource.Type);
+    return key === undefined ? [] : (reader.layer(id, resource, key) ?? []);
+  });
+  const functions = all.flatMap(([id, resource]) => {
+    const key = ownValue(FUNCTIONS, resource.Type);
+    return key === undefined ? [] : (reader.function(id, resource, key) ?? []);
+  });
   checkNames(file, layers);
-  for (const [id, resource] of ofType(SERVERLESS_FUNCTION)) reader.refuseCodeDeploy(id, resource);
-  const hasAliases = ofType(SERVERLESS_FUNCTION).some(([, resource]) => reader.hasAlias(resource));
+  const serverless = all.filter(([, resource]) => resource.Type === SERVERLESS_FUNCTION);
+  for (const [id, resource] of serverless) reader.refuseCodeDeploy(id, resource);
+  const hasAliases = serverless.some(([, resource]) => reader.hasAlias(resource));
   return { document, layers, functions, hasAliases, scope, parameters };
 }

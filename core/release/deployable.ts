@@ -77,10 +77,10 @@ const propertiesOf = (resource: Record<string, unknown>): Record<string, unknown
 
 function withCode(resource: unknown, id: string): unknown {
   if (!isObject(resource)) return resource;
-  return {
-    ...resource,
-    Properties: { ...propertiesOf(resource), CodeUri: { Bucket: CODE_MARK, Key: id } },
-  };
+  const Code = { S3Bucket: CODE_MARK, S3Key: id };
+  const CodeUri = { Bucket: CODE_MARK, Key: id };
+  const code = resource['Type'] === 'AWS::Lambda::Function' ? { Code } : { CodeUri };
+  return { ...resource, Properties: { ...propertiesOf(resource), ...code } };
 }
 
 /** A function that knows the bucket and may read what was removed, nothing else. A role of the user's own is left alone. */

@@ -75,6 +75,7 @@ const NAMES_ANOTHER_FOLDER = /"(file|link|portal|workspace):/;
 async function foreignSources({ root }: Project, path: string, foreign: ForeignBuild): Promise<SourceFile[]> {
   if ('archive' in foreign) return [{ from: path, to: posix.basename(path) }];
   const own = () => sourcesOf(root, path, [SMOKE_FOLDER], (name) => name);
+  if ('folder' in foreign) return own();
   if (!keepsToItself(foreign.sam)) return projectSources(root);
   const manifest = await readFile(join(root, path, 'package.json'), 'utf8').catch(() => '');
   return NAMES_ANOTHER_FOLDER.test(manifest) ? projectSources(root) : own();
@@ -223,7 +224,7 @@ async function planFunction(
   const distributions = resolved
     .filter(({ name }) => !held.some((other) => other.name === name))
     .map(withoutVia);
-  const sources = sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => path, true);
+  const sources = sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => posix.join(fn.parent, path), true);
   const services = servicesInUse(project, sources);
   return {
     logicalId: fn.logicalId,

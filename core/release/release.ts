@@ -102,6 +102,8 @@ export const keys = {
     `${keys.folder(release)}/failures/${step}.json`,
   /** Of a nested template, by the hash of its text. */
   nested: (sha256: string) => `nested/${sha256}.json`,
+  /** Of a file that a template names, by its content. */
+  upload: (sha256: string, name: string) => `uploads/${sha256}/${name}`,
   decisions: (decisionsKey: string) => `decisions/${decisionsKey}.json`,
   zip: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/${kind}.zip`,
   removed: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/removed.zip`,

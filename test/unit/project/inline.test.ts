@@ -9,7 +9,9 @@ const resource = (Type: string, Properties: object) => ({ Resources: { R: { Type
 async function read(Type: string, properties: object, files: Files = {}, file = 'template.yaml') {
   const root = await writeProject(files);
   try {
-    const { Resources } = await withFiles(root, file, resource(Type, properties), SCOPE);
+    const { Resources } = await withFiles(root, file, resource(Type, properties), SCOPE, (error) => {
+      throw error;
+    });
     return (Resources as Record<string, { Properties: unknown }>)['R']?.Properties;
   } finally {
     await rm(root, { recursive: true });
@@ -102,20 +104,6 @@ describe('a file that a template names by its path', () => {
       { DefinitionUri: 'api.yaml' },
       { 'api.yaml': 'a: [' },
       /^.*api\.yaml: /,
-    ],
-    [
-      'of code that is not built',
-      'AWS::Lambda::Function',
-      { Code: 'src/' },
-      {},
-      /R\.Properties\.Code: src\/ is a local path; only code of AWS::Serverless::Function/,
-    ],
-    [
-      'of a job',
-      'AWS::Glue::Job',
-      { Command: { ScriptLocation: 'job.py' } },
-      {},
-      /Command\.ScriptLocation: job\.py is a local path; put it into a bucket/,
     ],
   ])('%s is refused by name', async (_what, type, properties, files, message) => {
     await expect(read(type, properties, files)).rejects.toThrow(message);

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { withNested } from '../../../core/project/nested.ts';
 import { loadProject } from '../../../core/project/project.ts';
+import { rejectUnreleasable } from '../../../core/project/releasable.ts';
 import { BASE, type Files, writeProject } from '../../support/project.ts';
 
 const folders: string[] = [];
@@ -137,19 +138,6 @@ Resources:
       /\.\.\/code\/ is outside the project/,
     ],
     [
-      'that answers a layer to the outer one',
-      `${stack('data.yaml')}  More:
-    Type: AWS::Serverless::Function
-    Properties: { CodeUri: functions/hello/, Handler: app.handler, Runtime: python3.11, Layers: [!GetAtt Data.Outputs.Core] }
-`,
-      {
-        'data.yaml': `Resources: { CoreLayer: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: layers/utils } } }
-Outputs: { Core: { Value: !Ref CoreLayer } }
-`,
-      },
-      /Resources\.More\.Properties\.Layers: Data\.Outputs\.Core is an output of a nested stack that builds layers/,
-    ],
-    [
       'with a layer of the same name as another',
       stack('data.yaml'),
       {
@@ -159,7 +147,43 @@ Outputs: { Core: { Value: !Ref CoreLayer } }
       /UtilsLayer and Data\.Other are both named "utils"/,
     ],
   ])('%s is refused before anything starts, by name', async (_what, resources, files, message) => {
-    await expect(load(resources, files)).rejects.toThrow(message);
+    await expect(load(resources, files).then(rejectUnreleasable)).rejects.toThrow(message);
+  });
+
+  it('that answers layers gives them to functions of others, at whatever depth', async () => {
+    const uses = (name: string, layers: string) => `  ${name}:
+    Type: AWS::Serverless::Function
+    Properties: { CodeUri: functions/hello/, Handler: app.handler, Runtime: python3.11, Layers: ${layers} }
+`;
+    const { functions } = await load(
+      `${stack('data.yaml')}  Others:
+    Type: AWS::CloudFormation::Stack
+    Properties: { TemplateURL: others.yaml, Parameters: { Core: !GetAtt Data.Outputs.Core } }
+${uses('More', '[!Ref UtilsLayer, !GetAtt Data.Outputs.Core, !GetAtt Data.Outputs.Deep, !GetAtt Data.Outputs.Foreign]')}`,
+      {
+        'data.yaml': `Resources:
+  CoreLayer: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: layers/utils } }
+  Inner: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: inner.yaml } }
+Outputs:
+  Core: { Value: !Ref CoreLayer }
+  Deep: { Value: !GetAtt Inner.Outputs.Deepest }
+  Foreign: { Value: 'arn:aws:lambda:us-east-1:1:layer:x:1' }
+`,
+        'inner.yaml': `Resources:
+  DeepLayer: { Type: AWS::Lambda::LayerVersion, Properties: { Content: layers/utils } }
+Outputs: { Deepest: { Value: !Ref DeepLayer } }
+`,
+        'others.yaml': `Parameters: { Core: { Type: String } }
+Resources:
+${uses('Given', '[!Ref Core]')}`,
+      },
+    );
+    const layersOf = (id: string) => functions.find(({ logicalId }) => logicalId === id);
+    expect(layersOf('More')).toMatchObject({
+      layers: ['UtilsLayer', 'Data.CoreLayer', 'Data.Inner.DeepLayer'],
+      foreignLayers: [undefined],
+    });
+    expect(layersOf('Others.Given')).toMatchObject({ layers: ['Data.CoreLayer'], foreignLayers: [] });
   });
 
   it('is taken from where it was put, and nothing else changes', () => {

@@ -71,11 +71,7 @@ describe('a project', () => {
       /traffic\.bake: 2 steps .* are 10800 s; a release may watch its traffic for 7200 s in all/,
     ],
     ['an unknown key', { 'plimsoll.yaml': 'smokes: 1' }, /smokes/],
-    [
-      'nothing to build',
-      { 'template.yaml': 'Resources: { T: { Type: AWS::SNS::Topic } }\n' },
-      /declares no AWS::Serverless::Function/,
-    ],
+    ['nothing to build', { 'template.yaml': 'Resources: {}\n' }, /template\.yaml: declares no resource/],
   ])('is refused with %s', async (_what, changes, problem) => {
     await expect(load(changes)).rejects.toThrow(problem);
   });

@@ -169,11 +169,6 @@ describe('a SAM template', () => {
       /Handler: cannot be known before deployment/,
     ],
     [
-      'SkipBuild',
-      { F: { ...fn({ Runtime: 'nodejs22.x' }), Metadata: { SkipBuild: true } } },
-      /Resources\.F\.Metadata\.SkipBuild: .* zip f\//,
-    ],
-    [
       'Metadata that only the deployment knows',
       {
         F: {
@@ -224,5 +219,77 @@ describe('an intrinsic', () => {
     [{ plain: 'map' }, { plain: 'map' }],
   ])('%j', (value, expected) => {
     expect(resolve(value, scope)).toEqual(expected);
+  });
+
+  it('takes what is built already as it is: SkipBuild, and assets that CDK has bundled', () => {
+    const { functions } = read({
+      Resources: {
+        Python: { ...fn(), Metadata: { SkipBuild: true } },
+        Node: { ...fn({ Runtime: 'nodejs22.x' }), Metadata: { SkipBuild: 'True' } },
+        Cdk: {
+          Type: 'AWS::Lambda::Function',
+          Properties: { Code: { S3Bucket: { Ref: 'B' }, S3Key: 'k' }, Handler: 'a.b', Runtime: 'python3.11' },
+          Metadata: {
+            'aws:asset:path': 'asset.1',
+            'aws:asset:property': 'Code',
+            'aws:asset:is-bundled': true,
+          },
+        },
+        Built: { ...fn(), Metadata: { SkipBuild: false } },
+      },
+    });
+    expect(functions).toMatchObject([
+      { logicalId: 'Python', isComplete: true, codeUri: 'f/' },
+      { logicalId: 'Node', foreign: { folder: 'f/' } },
+      { logicalId: 'Cdk', isComplete: true, codeUri: 'asset.1' },
+      { logicalId: 'Built', isComplete: false },
+    ]);
+    expect(functions[0]).not.toHaveProperty('foreign');
+  });
+
+  it("builds CloudFormation's own functions and layers from local content like SAM's", () => {
+    const code = (Code: unknown, more: object = {}) => ({
+      Type: 'AWS::Lambda::Function',
+      Properties: { Code, Handler: 'app.handler', Runtime: 'python3.11', ...more },
+    });
+    const content = (Content: unknown) => ({ Type: 'AWS::Lambda::LayerVersion', Properties: { Content } });
+    const { functions, layers } = read({
+      Globals: { Function: { Runtime: 'python3.9', Layers: ['arn:x'] } },
+      Resources: {
+        Local: code('src/', { Layers: [{ Ref: 'Own' }, { Ref: 'Stored' }] }),
+        Inline: code({ ZipFile: 'x' }),
+        Stored1: code({ S3Bucket: 'b', S3Key: 'k' }),
+        Image: code({ ImageUri: 'i' }, { PackageType: 'Image' }),
+        Elsewhere: code('s3://b/k'),
+        Own: content('layers/own'),
+        Stored: content({ S3Bucket: 'b', S3Key: 'k' }),
+      },
+    });
+    expect(layers.map(({ logicalId, contentUri }) => [logicalId, contentUri])).toEqual([
+      ['Own', 'layers/own'],
+    ]);
+    // Globals are for SAM's own types.
+    expect(functions).toMatchObject([
+      {
+        logicalId: 'Local',
+        codeUri: 'src/',
+        runtime: 'python3.11',
+        layers: ['Own'],
+        foreignLayers: [undefined],
+      },
+    ]);
+    expect(functions).toHaveLength(1);
+  });
+
+  it.each([
+    ['explicit', 'src.orders', 'main.handler', 'x/', 'src/orders'],
+    ['explicit', '', 'main.handler', 'x/', ''],
+    ['auto', undefined, 'src.orders.main.handler', 'app/src/orders/', 'src/orders'],
+    ['auto', undefined, 'main.handler', 'app/src/orders', ''],
+    ['auto', undefined, 'src.orders.sub.main.handler', './src/orders', 'src/orders'],
+  ])('puts code below its parent packages: %s %s, %s in %s', (mode, packages, handler, codeUri, parent) => {
+    const BuildProperties = { ParentPackageMode: mode, ParentPackages: packages };
+    const F = { ...fn({ Handler: handler, CodeUri: codeUri }), Metadata: { BuildProperties } };
+    expect(read({ Resources: { F } }).functions[0]?.parent).toBe(parent);
   });
 });
