@@ -4,6 +4,7 @@ import { TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { describeIssues } from './config.ts';
 import { type ForeignBuild, foreignBuild, isComplete } from './foreign.ts';
 import { isObject, ownValue, resolve, resolveText, type Scope } from './intrinsics.ts';
+import { withoutLanguageExtensions } from './language-extensions.ts';
 import { noEchoIn, withoutNames } from './no-echo.ts';
 import { parseTemplate } from './yaml.ts';
 
@@ -442,7 +443,8 @@ export function readTemplate(
   overrides: Readonly<Record<string, string>> = {},
   place: Place = OUTERMOST,
 ): ProjectTemplate {
-  const document = parseTemplate(text, file);
+  const written = parseTemplate(text, file);
+  const document = isObject(written) ? withoutLanguageExtensions(written, file, overrides) : written;
   const parsed = templateSchema.safeParse(document);
   if (!parsed.success || !isObject(document)) {
     throw new TemplateError(

@@ -1,5 +1,6 @@
 import { UnsupportedProjectError } from '../errors.ts';
 import { isObject, objectOf, resolveText, type Scope } from '../project/intrinsics.ts';
+import { LANGUAGE_EXTENSIONS } from '../project/language-extensions.ts';
 import { SAM_TRANSFORM } from '../project/template.ts';
 // The role that CloudFormation has is written from the same list (infra/cloudformation-role.ts).
 import published from './resource-types.json' with { type: 'json' };
@@ -170,7 +171,7 @@ export function refuseForeignRights(file: string, within: Within, rights: Rights
     throw new UnsupportedProjectError(`${file}: ${problem}`);
   };
   const transforms = [template['Transform'] ?? SAM_TRANSFORM].flat();
-  const macro = transforms.some((one) => one !== SAM_TRANSFORM)
+  const macro = transforms.some((one) => one !== SAM_TRANSFORM && one !== LANGUAGE_EXTENSIONS)
     ? `Transform ${JSON.stringify(template['Transform'])}`
     : macroIn(template, 'template');
   if (macro !== undefined)

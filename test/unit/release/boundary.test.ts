@@ -44,7 +44,7 @@ describe('what nobody can look into', () => {
   it.each<[string, Json, RegExp]>([
     [
       'another transform',
-      { ...fn({}), Transform: ['AWS::LanguageExtensions', 'AWS::Serverless-2016-10-31'] },
+      { ...fn({}), Transform: ['Some::Macro', 'AWS::Serverless-2016-10-31'] },
       /^template.yaml: Transform/,
     ],
     [

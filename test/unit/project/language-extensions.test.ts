@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import { withoutLanguageExtensions } from '../../../core/project/language-extensions.ts';
+import { readTemplate } from '../../../core/project/template.ts';
+import { parseTemplate } from '../../../core/project/yaml.ts';
+
+const HEAD = 'Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]\n';
+const expand = (text: string, parameters = {}) =>
+  withoutLanguageExtensions(
+    parseTemplate(HEAD + text, 'template.yaml') as Record<string, unknown>,
+    'template.yaml',
+    parameters,
+  );
+
+describe('loops', () => {
+  it('make what they stand for, in keys, texts and references, inside one another', () => {
+    const { Resources, Outputs, Transform } = expand(`
+Parameters: { Names: { Type: CommaDelimitedList, Default: 'Orders, Users' } }
+Resources:
+  Fn::ForEach::Tables:
+    - Name
+    - !Ref Names
+    - Table\${Name}:
+        Type: AWS::DynamoDB::Table
+        Properties:
+          TableName: !Sub '\${AWS::StackName}-\${Name}'
+          Tags:
+            Fn::ForEach::Tags:
+              - Tag
+              - [a, b]
+              - \${Tag}: !Ref Name
+  Other: { Type: AWS::SNS::Topic }
+Outputs:
+  Fn::ForEach::Outs:
+    - Name
+    - [x/y, z]
+    - Out&{Name}:
+        Value: '\${Name}'
+`);
+    const table = (name: string) => ({
+      Type: 'AWS::DynamoDB::Table',
+      Properties: { TableName: { 'Fn::Sub': `\${AWS::StackName}-${name}` }, Tags: { a: name, b: name } },
+    });
+    expect(Resources).toEqual({
+      TableOrders: table('Orders'),
+      TableUsers: table('Users'),
+      Other: { Type: 'AWS::SNS::Topic' },
+    });
+    expect(Outputs).toEqual({ Outxy: { Value: 'x/y' }, Outz: { Value: 'z' } });
+    expect(Transform).toBe('AWS::Serverless-2016-10-31');
+  });
+
+  it('follow the values of parameters that a release sets', () => {
+    const text = `
+Parameters: { Names: { Type: CommaDelimitedList, Default: A } }
+Resources:
+  Fn::ForEach::T: [N, !Ref Names, { 'T\${N}': { Type: AWS::SNS::Topic } }]
+`;
+    expect(Object.keys(expand(text, { Names: 'X,Y' })['Resources'] as object)).toEqual(['TX', 'TY']);
+  });
+
+  it.each([
+    [
+      'whose items only the deployment knows',
+      "[N, [!Ref 'AWS::Region'], { 'T${N}': {} }]",
+      /the item .*AWS::Region/,
+    ],
+    [
+      'whose collection only the deployment knows',
+      "[N, !GetAZs '', { 'T${N}': {} }]",
+      /the collection .*GetAZs/,
+    ],
+    ['that make one thing twice', '[N, [A, B], { T: {} }]', /makes "T" twice/],
+    ['that are no loops', '[N, [A]]', /a loop is a list of an identifier/],
+    ['that never end', "[N, [A, A], { 'T${N}': {} }]", /makes "TA" twice/],
+  ])('%s are refused by name', (_what, loop, problem) => {
+    expect(() => expand(`Resources:\n  Fn::ForEach::Loop: ${loop}\n`)).toThrow(problem);
+    expect(() => expand(`Resources:\n  Fn::ForEach::Loop: ${loop}\n`)).toThrow(
+      /template\.yaml: Resources\.Fn::ForEach::Loop: /,
+    );
+  });
+
+  it('that multiply without end are refused', () => {
+    const items = JSON.stringify(Array.from({ length: 200 }, (_, index) => `i${index}`));
+    const text = `Resources:
+  Fn::ForEach::A:
+    - X
+    - ${items}
+    - Fn::ForEach::B:
+        - Y
+        - ${items}
+        - 'T\${X}\${Y}': { Type: AWS::SNS::Topic }
+`;
+    expect(() => expand(text)).toThrow(/more than 10000 entries/);
+  });
+});
+
+describe('functions of the transform', () => {
+  const value = (node: string) =>
+    (
+      expand(`
+Mappings: { Env: { dev: { Size: '1' } } }
+Parameters: { List: { Type: CommaDelimitedList, Default: 'a,b,c' }, Stage: { Type: String, Default: prod } }
+Conditions: { IsProd: !Equals [!Ref Stage, prod] }
+Resources: { T: { Type: AWS::SNS::Topic, Properties: { V: ${node} } } }
+`)['Resources'] as { T: { Properties: { V: unknown } } }
+    ).T.Properties.V;
+
+  it.each<[string, unknown]>([
+    ['!Length [1, 2, 3]', 3],
+    ['{ Fn::Length: !Ref List }', 3],
+    ['!ToJsonString { a: 1, b: [!Ref Stage] }', '{"a":1,"b":["prod"]}'],
+    ["!FindInMap [Env, !Ref Stage, Size, { DefaultValue: '9' }]", '9'],
+    ["!FindInMap [Env, dev, Size, { DefaultValue: '9' }]", '1'],
+    ['!FindInMap [Env, dev, Size]', { 'Fn::FindInMap': ['Env', 'dev', 'Size'] }],
+  ])('are answered where all is known: %s', (node, expected) => expect(value(node)).toEqual(expected));
+
+  it('stay as they are, with the transform, where only the deployment knows', () => {
+    const template = expand(
+      'Resources: { T: { Type: AWS::SNS::Topic, Properties: { V: !ToJsonString { a: !Ref U } } }, U: { Type: AWS::SNS::Topic } }\n',
+    );
+    expect(template['Transform']).toEqual(['AWS::LanguageExtensions', 'AWS::Serverless-2016-10-31']);
+    expect(template['Resources']).toMatchObject({
+      T: { Properties: { V: { 'Fn::ToJsonString': { a: { Ref: 'U' } } } } },
+    });
+  });
+
+  it('say what becomes of a resource when it goes', () => {
+    const text = `
+Parameters: { Stage: { Type: String, Default: dev } }
+Conditions: { IsProd: !Equals [!Ref Stage, prod] }
+Resources: { T: { Type: AWS::DynamoDB::Table, DeletionPolicy: !If [IsProd, Retain, Delete] } }
+`;
+    expect(expand(text)['Resources']).toMatchObject({ T: { DeletionPolicy: 'Delete' } });
+    expect(expand(text, { Stage: 'prod' })['Resources']).toMatchObject({ T: { DeletionPolicy: 'Retain' } });
+  });
+});
+
+it('a template without the transform stays as it is', () => {
+  const document = { Resources: { 'Fn::ForEach::X': ['N', ['A'], {}] } };
+  expect(withoutLanguageExtensions(document, 'template.yaml', {})).toBe(document);
+});
+
+it('functions that a loop makes are functions of the project', () => {
+  const { functions } = readTemplate(
+    `${HEAD}
+Globals: { Function: { Runtime: python3.12, Handler: app.handler } }
+Resources:
+  Fn::ForEach::Functions:
+    - Name
+    - [Alpha, Beta]
+    - \${Name}Function:
+        Type: AWS::Serverless::Function
+        Properties: { CodeUri: !Sub 'src/\${Name}', Environment: { Variables: { NAME: '\${Name}' } } }
+`,
+    'template.yaml',
+  );
+  expect(functions).toMatchObject([
+    { logicalId: 'AlphaFunction', codeUri: 'src/Alpha', environment: { NAME: 'Alpha' } },
+    { logicalId: 'BetaFunction', codeUri: 'src/Beta', environment: { NAME: 'Beta' } },
+  ]);
+});
