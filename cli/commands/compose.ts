@@ -7,7 +7,8 @@ import type { Workspace, WorkspaceArtifact } from '../../core/build/workspace.ts
 import { UnsupportedProjectError } from '../../core/errors.ts';
 import { runWorkload } from '../../core/optimise/workload.ts';
 import type { BuildPlan, PlannedFunction } from '../../core/release/build-plan.ts';
-import { handlerModule, isOurs } from '../../core/release/plan.ts';
+import { handlerModule } from '../../core/release/entry.ts';
+import { isOurs } from '../../core/release/plan.ts';
 import { LAMBDA_LAYERS_PER_FUNCTION } from '../../core/size/limits.ts';
 import { megabytes } from '../../core/size/report.ts';
 import { type Overrides, openBuild } from '../open-build.ts';

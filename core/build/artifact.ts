@@ -13,6 +13,7 @@ import { beside, compileFiles, sourceless } from './bytecode.ts';
 import { type ImportResult, importModules, topLevelModules } from './imports.ts';
 import { type Installed, install } from './install.ts';
 import type { Manifest } from './manifest.ts';
+import { onlyOthersBring } from './others.ts';
 import { replaceFile, replaceWithCopy } from './replace.ts';
 import type { Distribution, Target } from './resolve.ts';
 import { runtimePackages } from './runtime-packages.ts';
@@ -43,6 +44,8 @@ export interface ArtifactSpec {
   beside: readonly string[];
   /** Where copies of the runtime's own packages are kept. */
   runtimes: string;
+  /** Whether layers of others, which nobody here has looked into, stand beside it. */
+  others?: boolean;
   /** What a person should know of it. */
   notes?: readonly string[];
 }
@@ -72,13 +75,19 @@ const machine = () => (arch() === 'arm64' ? 'arm64' : 'x86_64');
 /** Whether this machine runs the target's code. */
 export const canRun = ({ architecture }: Target): boolean => architecture === machine();
 
+/** The module that an import lacks and that only a layer of others can bring. */
+const notChecked = ({ others = false, modules }: ArtifactSpec, error: string): string | undefined =>
+  others ? onlyOthersBring(error, modules) : undefined;
+
 function report(spec: ArtifactSpec, results: readonly ImportResult[]): void {
   const unstartable = results.find(({ module, kind }) => kind === 'certain' && spec.modules.includes(module));
   if (unstartable)
     throw new ImportCheckError(
       `${spec.kind} ${spec.name}: import ${unstartable.module}: ${unstartable.error}. Lambda could not start the function either. Correct its code.`,
     );
-  const failed = results.filter(({ kind }) => kind === 'import');
+  const failed = results.filter(
+    ({ kind, error = '' }) => kind === 'import' && notChecked(spec, error) === undefined,
+  );
   if (failed.length === 0) return;
   const list = failed
     .slice(0, 5)
@@ -301,9 +310,15 @@ export async function buildArtifact(
         : [
             `imports not checked: this machine is ${machine()}, the artifact is for ${spec.target.architecture}`,
           ]),
-      ...imports
-        .filter(({ error }) => error)
-        .map(({ module, error }) => `${module} is there, but its own code failed outside Lambda: ${error}`),
+      ...imports.flatMap(({ module, error }) => {
+        if (!error) return [];
+        const missing = notChecked(spec, error);
+        return missing === undefined
+          ? [`${module} is there, but its own code failed outside Lambda: ${error}`]
+          : [
+              `${spec.kind} ${spec.name}: ${module} was not checked, since it needs ${missing}, which only a layer of others can bring`,
+            ];
+      }),
     ],
   });
 }

@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ProvenUnit } from '../optimise/decide.ts';
 import type { Decisions } from '../optimise/decisions.ts';
-
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
-import { handlerModule } from '../release/plan.ts';
+import { ownModules } from '../release/entry.ts';
 import { PROBE_FILE } from '../release/probe.ts';
 import { buildArtifact, type OnStep } from './artifact.ts';
 import { buildForeign } from './foreign.ts';
@@ -106,9 +105,10 @@ export function buildFunction(
       libraries: '',
       mount: '/var/task',
       sources: functionSources(root, fn),
-      modules: [handlerModule(fn.handler)],
+      modules: ownModules(fn),
       beside: librariesOf(trees, fn.layers),
       runtimes,
+      others: fn.foreignLayers > 0,
       notes: notesOnRuntime(root, plan, fn),
     },
     workdir,

@@ -2,11 +2,15 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
 import { ownValue } from '../project/intrinsics.ts';
+import { readCache, writeWhole } from './cache.ts';
 import { install } from './install.ts';
 import { normalizeName } from './names.ts';
 import data from './python/runtime-packages.json' with { type: 'json' };
 import type { Target } from './resolve.ts';
+import { listTree, totalBytes } from './tree.ts';
 
 /**
  * What every Python runtime of Lambda brings besides the standard library: boto3 and what that needs, behind the function's
@@ -22,6 +26,19 @@ const packagesOf = (python: string): Packages['packages'] =>
 /** The day on which somebody looked at the versions, as in ISO 8601. */
 export const LOOKED_AT = data.date;
 
+const sizeSchema = z.object({ files: z.number(), bytes: z.number() });
+
+function sizeOf(tree: string): z.infer<typeof sizeSchema> {
+  const files = listTree(tree);
+  return { files: files.length, bytes: totalBytes(files) };
+}
+
+/** Whether all of a copy is there: a power cut leaves files empty or cut off. */
+async function isWhole(home: string, stamp: string): Promise<boolean> {
+  const size = await readCache(stamp, sizeSchema);
+  return size !== undefined && existsSync(home) && isDeepStrictEqual(sizeOf(home), size);
+}
+
 /**
  * A folder with a copy of the runtime's own packages, for the end of the path wherever a project's code is run in a build.
  * Nothing of it is shipped.
@@ -34,7 +51,8 @@ export async function runtimePackages(folder: string, target: Target): Promise<s
   if (packages.length === 0) return [];
   const version = createHash('sha256').update(JSON.stringify(packages)).digest('hex').slice(0, 12);
   const home = join(folder, `python${target.python}-${version}`);
-  if (existsSync(home)) return [home];
+  const stamp = `${home}.json`;
+  if (await isWhole(home, stamp)) return [home];
   await mkdir(folder, { recursive: true });
   const unfinished = await mkdtemp(join(folder, 'unfinished-'));
   try {
@@ -44,10 +62,13 @@ export async function runtimePackages(folder: string, target: Target): Promise<s
       tree,
       target,
     );
+    const size = sizeOf(tree);
+    await rm(home, { recursive: true, force: true });
     // Another build may have been faster.
     await rename(tree, home).catch((error) => {
       if (!existsSync(home)) throw error;
     });
+    await writeWhole(stamp, JSON.stringify(size));
   } finally {
     await rm(unfinished, { recursive: true, force: true });
   }

@@ -9,7 +9,8 @@ import type { Target } from '../build/resolve.ts';
 import { runtimePackages } from '../build/runtime-packages.ts';
 import { findPython } from '../build/uv.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
-import { handlerModule, isOurs, isProvenWith, isSameTarget } from '../release/plan.ts';
+import { ownHandler, ownModules } from '../release/entry.ts';
+import { isOurs, isProvenWith, isSameTarget } from '../release/plan.ts';
 import type { ProjectDecisions } from './decisions.ts';
 import { optimise } from './optimise.ts';
 import type { FetchableFile, Unit } from './unit.ts';
@@ -94,7 +95,7 @@ async function functionUnit(
     services: fn.services,
     beneath: fn.layers,
     own: new Set(sources.map(({ to }) => to)),
-    modules: [handlerModule(fn.handler)],
+    modules: ownModules(fn),
     keepsSources: plan.keepSources,
     ...(await runners.of(fn.target)),
   };
@@ -172,15 +173,17 @@ function workloadsOf({ plan, workdir }: DecideInput, { layers, functions, foreig
   return [
     ...ours.flatMap((fn, index): Workload[] => {
       const own = functions[index];
+      const handler = ownHandler(fn);
       if (own === undefined || own.idle !== undefined) return [];
       return [
         {
           ...common,
           interpreter: own.interpreter,
           name: fn.name,
+          others: fn.foreignLayers > 0,
           paths: [own.libraries, ...pathsOf(fn.layers), ...own.runtime],
           modules: modulesOf([...pick(fn.layers), own]),
-          handler: fn.handler,
+          ...(handler === undefined ? { blind: 'its handler is in a layer of others' } : { handler }),
           events: fn.smoke,
           environment: fn.environment,
         },

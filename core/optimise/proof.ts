@@ -1,6 +1,7 @@
 import type { OnStep } from '../build/artifact.ts';
+import { onlyOthersBring } from '../build/others.ts';
 import { ImportCheckError, WorkloadError } from '../errors.ts';
-import { handlerModule } from '../release/plan.ts';
+import { handlerModule } from '../release/entry.ts';
 import { changedOutcomes, type Outcome, runWorkload, type Trace, type Workload } from './workload.ts';
 
 const allOk = (outcomes: readonly (readonly Outcome[])[]) =>
@@ -10,9 +11,13 @@ const allOk = (outcomes: readonly (readonly Outcome[])[]) =>
 const isStart = ({ handler }: Workload, { name }: Outcome) =>
   handler !== undefined && [`handler ${handler}`, `import ${handlerModule(handler)}`].includes(name);
 
+/** Whether what is missing may be in a layer of others. */
+const mayBeThere = ({ others = false, modules }: Workload, { detail = '' }: Outcome) =>
+  others && onlyOthersBring(detail, modules) !== undefined;
+
 /** Whether an outcome on the untouched trees says that they cannot work in Lambda either. */
 const isFatal = (workload: Workload, outcome: Outcome) =>
-  outcome.kind === 'missing' ||
+  (outcome.kind === 'missing' && !mayBeThere(workload, outcome)) ||
   outcome.kind === 'crash' ||
   (outcome.kind === 'certain' && isStart(workload, outcome));
 

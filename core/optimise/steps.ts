@@ -119,11 +119,13 @@ export class Steps {
 
   // A workload that fails here, for want of an account, say, does not show all that it needs.
   whyNotTraced(unit: Unit): string | undefined {
-    const own = this.input.workloads.flatMap(({ name, paths }, index) =>
-      paths.includes(unit.libraries) ? [{ name, failed: this.proof.failed(index) }] : [],
+    const own = this.input.workloads.flatMap(({ name, paths, blind }, index) =>
+      paths.includes(unit.libraries) ? [{ name, blind, failed: this.proof.failed(index) }] : [],
     );
     if (unit.idle !== undefined) return unit.idle;
     if (own.length === 0) return 'no function uses it';
+    const blind = own.find((one) => one.blind !== undefined);
+    if (blind) return `${blind.name}: ${blind.blind}, so nobody has seen all that it needs`;
     const incomplete = own.find(({ failed }) => failed !== undefined);
     return (
       incomplete &&

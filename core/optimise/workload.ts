@@ -25,6 +25,10 @@ export interface Workload {
   environment: Readonly<Record<string, string>>;
   /** The project's tests: a module with its arguments, run in the project's folder. */
   test?: { run: readonly string[]; root: string };
+  /** Whether layers of others, which nobody here has looked into, may bring what is missing. */
+  others?: boolean;
+  /** Why it does not show all that the function does, where that is known before it runs. */
+  blind?: string;
   /** Whether it must be able to fetch what was removed. */
   fetch?: boolean;
   /** Where bytecode of unchanged sources is kept from run to run. */

@@ -107,10 +107,6 @@ function digest(root: string, sources: readonly SourceFile[], rest: unknown): st
   return hash.digest('hex');
 }
 
-/** Module that Lambda imports for a Handler such as `src/app.handler`. */
-export const handlerModule = (handler: string): string =>
-  handler.slice(0, handler.lastIndexOf('.')).replaceAll('/', '.');
-
 function servicesInUse(project: Project, sources: readonly SourceFile[]): ServicesInUse {
   const texts = sources
     .filter(({ from }) => from.endsWith('.py'))

@@ -1,6 +1,6 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runtimePackages, usedOfRuntime } from '../../../core/build/runtime-packages.ts';
 import { decidedPlan, Workspace } from '../../../core/build/workspace.ts';
@@ -93,9 +93,23 @@ describe("the runtime's own packages", () => {
           'urllib3',
         ]),
       );
-      expect(await readdir(folder)).toHaveLength(1);
+      expect((await readdir(folder)).sort()).toEqual([
+        basename(first ?? ''),
+        `${basename(first ?? '')}.json`,
+      ]);
     },
   );
+
+  it('are installed anew where a power cut has left them cut off', async () => {
+    const target = { python: '3.11', architecture: 'x86_64' as const };
+    const [home = ''] = await runtimePackages(folder, target);
+    const file = join(home, 'boto3', 'session.py');
+    const whole = await readFile(file, 'utf8');
+    await rm(file);
+    await writeFile(file, '');
+    expect(await runtimePackages(folder, target)).toEqual([home]);
+    expect(await readFile(file, 'utf8')).toBe(whole);
+  });
 
   it('are none where nothing is known of a runtime', async () => {
     expect(await runtimePackages(folder, { python: '3.99', architecture: 'x86_64' })).toEqual([]);
