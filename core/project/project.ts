@@ -16,9 +16,9 @@ import { type LayerTarget, mainTarget, targetOfLayer } from './target.ts';
 import {
   type ProjectTemplate,
   readTemplate,
-  refuseSameNames,
   type TemplateFunction,
   type TemplateLayer,
+  withDistinctNames,
 } from './template.ts';
 import { uploadsOf } from './uploads.ts';
 import { parseTemplate } from './yaml.ts';
@@ -75,12 +75,14 @@ async function placeOf(
   where: string,
   { foreign }: Pick<TemplateFunction, 'foreign'>,
 ): Promise<string> {
+  const isArchive = foreign !== undefined && 'archive' in foreign;
   const place = pathInProject('', path);
+  if (place === undefined && isArchive)
+    throw new MissingFileError(`${where}: ${path} is outside the project; put the file into it`);
   if (place === undefined)
     throw new OutsideProjectError(
       `${where}: ${path} is outside the project\n  Name the project's folder, or make it a git repository: --project FOLDER --template PATH/template.yaml`,
     );
-  const isArchive = foreign !== undefined && 'archive' in foreign;
   await refuseLinkOutside(root, place, where);
   const info = await ifThere(stat(join(root, place)));
   if (isArchive ? !info?.isFile() : !info?.isDirectory())
@@ -226,7 +228,7 @@ export async function loadProject(
   );
   const ours = functions.filter(({ foreign }) => !foreign);
   const target = mainTarget(ours);
-  const layers = await present(
+  const declared = await present(
     all.flatMap((one) =>
       one.template.layers.map(async (layer) => {
         const users = ours.filter((fn) => fn.layers.includes(layer.logicalId));
@@ -235,7 +237,7 @@ export async function loadProject(
     ),
     later,
   );
-  refuseSameNames(file, layers);
+  const layers = withDistinctNames(declared);
   const why = whyTooLong({ functions: functions.length, steps: stepsOf(config) });
   if (why !== undefined) throw new ProjectError(`${CONFIG_FILE}: traffic: ${why}`);
   return {

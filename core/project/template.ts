@@ -398,15 +398,19 @@ function checkNames(file: string, layers: TemplateLayer[]): void {
   }
 }
 
-/** @throws TemplateError naming two layers of a project that have the same name */
-export function refuseSameNames(file: string, layers: readonly TemplateLayer[]): void {
-  for (const { name, logicalId } of layers) {
-    const twin = layers.find((layer) => layer.name === name && layer.logicalId !== logicalId);
-    if (twin)
-      throw new TemplateError(
-        `${file}: ${logicalId} and ${twin.logicalId} are both named "${name}"; give one another LayerName`,
-      );
-  }
+/**
+ * Layers of a project under names of their own: templates may give two the same LayerName, of which Lambda keeps a version each.
+ * Pure.
+ */
+export function withDistinctNames<L extends TemplateLayer>(layers: readonly L[]): L[] {
+  const taken = new Set<string>();
+  return layers.map((layer) => {
+    const path = kebab(layer.logicalId.replaceAll('.', ''));
+    const candidates = [layer.name, path, `${layer.name}-${path}`, layer.logicalId.replaceAll('.', '-')];
+    const name = candidates.find((one) => !taken.has(one)) ?? layer.name;
+    taken.add(name);
+    return { ...layer, name };
+  });
 }
 
 /** @throws TemplateError for a parameter that is not declared, or a value that the template does not allow */

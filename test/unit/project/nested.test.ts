@@ -137,15 +137,6 @@ Resources:
       { 'infra/data.yaml': fn('../../code/') },
       /\.\.\/code\/ is outside the project/,
     ],
-    [
-      'with a layer of the same name as another',
-      stack('data.yaml'),
-      {
-        'data.yaml':
-          'Resources: { Other: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: layers/utils, LayerName: utils } } }\n',
-      },
-      /UtilsLayer and Data\.Other are both named "utils"/,
-    ],
   ])('%s is refused before anything starts, by name', async (_what, resources, files, message) => {
     await expect(load(resources, files).then(rejectUnreleasable)).rejects.toThrow(message);
   });
@@ -184,6 +175,17 @@ ${uses('Given', '[!Ref Core]')}`,
       foreignLayers: [undefined],
     });
     expect(layersOf('Others.Given')).toMatchObject({ layers: ['Data.CoreLayer'], foreignLayers: [] });
+  });
+
+  it('may have a layer of the same name as another: each is found under a name of its own', async () => {
+    const { layers } = await load(stack('data.yaml'), {
+      'data.yaml':
+        'Resources: { Other: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: layers/utils, LayerName: utils } } }\n',
+    });
+    expect(layers.map(({ logicalId, name }) => [logicalId, name])).toEqual([
+      ['UtilsLayer', 'utils'],
+      ['Data.Other', 'data-other'],
+    ]);
   });
 
   it('is taken from where it was put, and nothing else changes', () => {

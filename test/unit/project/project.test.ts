@@ -38,15 +38,6 @@ describe('a project', () => {
       { 'layers/utils/requirements.txt': undefined },
       /UtilsLayer\.ContentUri: there is no folder layers\/utils/,
     ],
-    [
-      'two layers of one name',
-      changed(
-        'template.yaml',
-        '  Hello:\n',
-        '  Other: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: layers/utils, LayerName: utils } }\n  Hello:\n',
-      ),
-      /UtilsLayer and Other are both named "utils"/,
-    ],
     ['a folder outside', changed('template.yaml', 'layers/utils/', '../../etc/'), /outside the project/],
     ['an absolute folder', changed('template.yaml', 'functions/hello/', '/etc/'), /outside the project/],
     ['a smoke event that is no JSON', { 'functions/hello/smoke/you.json': '{' }, /smoke\/you\.json/],
