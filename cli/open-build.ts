@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Option } from 'commander';
+import { isOnPath } from '../core/build/on-path.ts';
 import { rememberingResolver } from '../core/build/resolve.ts';
 import { rememberedPlan, Workspace } from '../core/build/workspace.ts';
 import { PrerequisiteError } from '../core/errors.ts';
@@ -7,6 +8,7 @@ import { type Mode, modeSchema } from '../core/optimise/decisions.ts';
 import { buildFolder } from '../core/project/files.ts';
 import { openProjectAt, type ProjectPlace } from '../core/project/open.ts';
 import type { Project } from '../core/project/project.ts';
+import { withoutUnbuilt } from '../core/project/unbuilt.ts';
 import type { BuildPlan } from '../core/release/build-plan.ts';
 import { planProject } from '../core/release/plan.ts';
 import type { SizeReport } from '../core/size/report.ts';
@@ -26,7 +28,8 @@ export const lazyOption = (): Option =>
 
 /** A project as it is now, with what the command line says otherwise. @throws ProjectError, TemplateError */
 export async function openProject({ mode, lazy, parameter, ...place }: Overrides): Promise<Project> {
-  const { project } = await openProjectAt(place, parameter);
+  const { project: whole } = await openProjectAt(place, parameter);
+  const project = withoutUnbuilt(whole, isOnPath);
   const optimise = {
     ...project.config.optimise,
     ...(mode === undefined ? {} : { mode }),

@@ -53,7 +53,7 @@ export class Builds extends Construct {
     scope: Construct,
     id: string,
     storage: Storage,
-    { boundary, roles }: Rights,
+    { boundary, roles, unbuilt }: Rights,
     private readonly packages: PackageSources,
   ) {
     super(scope, id);
@@ -62,6 +62,7 @@ export class Builds extends Construct {
       ResolveProject: this.project('Resolve', 'resolve', storage, cli, Duration.seconds(BUILD_SECONDS), {
         PERMISSIONS_BOUNDARY: boundary,
         ALLOWED_ROLES: roles.join(','),
+        UNBUILT: unbuilt,
       }),
       OptimiseProject: this.project('Optimise', 'optimise', storage, cli, Duration.seconds(BUILD_SECONDS)),
       LayerProject: this.project('Layer', 'layer', storage, cli, Duration.seconds(BUILD_SECONDS)),

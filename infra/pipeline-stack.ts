@@ -51,7 +51,8 @@ export class PipelineStack extends Stack {
       indexes: this.contextText('indexes')?.split(',') ?? [],
       npmRegistry: this.contextText('npmRegistry'),
     };
-    const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [] };
+    const unbuilt = this.contextText('unbuilt') === 'stub' ? ('stub' as const) : ('reject' as const);
+    const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [], unbuilt };
     const { role } = new CloudFormationRole(this, 'CloudFormation', storage, boundary);
     const builds = new Builds(this, 'Builds', storage, rights, packages);
     const handlers = new Handlers(this, 'Handlers', { storage, builds, topic, cloudFormationRole: role });

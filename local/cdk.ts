@@ -16,6 +16,8 @@ export interface CdkDeployment {
   folder: string;
   /** Added to the environment: where AWS is, and who calls. */
   environment: Readonly<Record<string, string>>;
+  /** What the app is told besides, by name. */
+  context?: Readonly<Record<string, string>>;
   /** Ends the CDK; what CloudFormation has begun goes on. */
   signal?: AbortSignal | undefined;
 }
@@ -71,6 +73,7 @@ export async function deployWithCdk({
   pipeline,
   folder,
   environment,
+  context = {},
   signal,
 }: CdkDeployment): Promise<PipelineOutputs> {
   const outputs = join(folder, OUTPUTS_FILE);
@@ -81,6 +84,7 @@ export async function deployWithCdk({
     `npx tsx ${app}`,
     '--context',
     `pipeline=${pipeline}`,
+    ...Object.entries(context).flatMap(([name, value]) => ['--context', `${name}=${value}`]),
     '--output',
     join(folder, 'cdk.out'),
     '--outputs-file',

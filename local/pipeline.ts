@@ -24,6 +24,14 @@ async function createAssetBucket(aws: EmbeddedAws): Promise<void> {
   });
 }
 
+interface Options {
+  /** Name of its stack. @default Plimsoll */
+  pipeline?: string;
+  /** What its owner would say with `cdk deploy -c`, by name. @default nothing */
+  context?: Readonly<Record<string, string>>;
+  signal?: AbortSignal;
+}
+
 /**
  * Deploys the pipeline with the real CDK into the embedded AWS, or updates the one that is there. Where its sources are those
  * of the last time, it stays as it is.
@@ -33,10 +41,10 @@ async function createAssetBucket(aws: EmbeddedAws): Promise<void> {
 export async function deployPipeline(
   aws: EmbeddedAws,
   folder: string,
-  { pipeline = DEFAULT_PIPELINE, signal }: { pipeline?: string; signal?: AbortSignal } = {},
+  { pipeline = DEFAULT_PIPELINE, context = {}, signal }: Options = {},
 ): Promise<PipelineOutputs> {
   const deployed = join(folder, 'pipeline.sha256');
-  const fingerprint = `${pipeline} ${await pipelineFingerprint()}`;
+  const fingerprint = `${pipeline} ${JSON.stringify(context)} ${await pipelineFingerprint()}`;
   if (!aws.isFresh && (await readFile(deployed, 'utf8').catch(() => '')) === fingerprint)
     return readOutputs(join(folder, OUTPUTS_FILE), pipeline);
   await createAssetBucket(aws);
@@ -44,7 +52,7 @@ export async function deployPipeline(
   await rm(join(folder, 'cdk.out'), { recursive: true, force: true });
   // The CDK would look at the template once more, for 5 s; the tests do, and what is deployed on AWS is looked at there.
   const environment = { ...aws.environment, PLIMSOLL_ASSET_BUCKET: ASSET_BUCKET, CDK_VALIDATION: 'false' };
-  const deployment = { app: 'local/cdk-app.ts', pipeline, folder, environment, signal } as const;
+  const deployment = { app: 'local/cdk-app.ts', pipeline, folder, environment, context, signal } as const;
   const outputs = await deployWithCdk(deployment).catch((error: unknown) => {
     throw new EmbeddedAwsError(messageOf(error));
   });

@@ -203,7 +203,7 @@ export async function build(options: BuildOptions): Promise<void> {
   const manifests = artifacts.map(({ manifest }) => manifest);
   console.log(`\n${sizeTable(measured, plan, manifests)}\n`);
   if (options.verbose) for (const manifest of manifests) console.log(details(manifest));
-  else for (const line of remarks(manifests, measured, project.unreleasable)) console.log(line);
+  else for (const line of remarks(manifests, measured, project)) console.log(line);
   console.log(green(`Built in ${duration(ms)} below ${folder}.`));
   console.log('Next: plimsoll deploy --local, or plimsoll deploy');
 }

@@ -17,9 +17,13 @@ async function run(options: Options): Promise<number> {
     const { deployLocally } = await import('./deploy-locally.ts');
     return deployLocally(options);
   }
-  const region = options.region ?? (await prepare(options)).region;
+  const region = options.region ?? (await prepare(options, 'reject')).region;
   if (region !== undefined) process.env['AWS_REGION'] = region;
-  return deploy(options, { client: await PipelineClient.find(options.pipeline), reachable: (url) => url });
+  return deploy(options, {
+    client: await PipelineClient.find(options.pipeline),
+    reachable: (url) => url,
+    unbuilt: 'reject',
+  });
 }
 
 export function deployCommand(): Command {

@@ -8,7 +8,7 @@ import { rollBackInterrupted } from './rollback.ts';
 /** The main job: an embedded AWS, the real pipeline in it, and a release through it. @returns the exit code */
 export async function deployLocally(options: DeployOptions & LocalPlace): Promise<number> {
   // What is wrong with the project is said before anything starts.
-  const { project, stackName } = await prepare(options);
+  const { project, stackName } = await prepare(options, 'stub');
   await requirePythons(pythonUsers(project), project.root);
   return inEmbeddedAws(options, async (place) => {
     if (!options.unlock && (await place.client.isLocked(stackName))) {

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { Listr } from 'listr2';
 import { z } from 'zod';
 import { manifestSchema } from '../../core/build/manifest.ts';
+import { isOnPath } from '../../core/build/on-path.ts';
 import { exitCodeOf } from '../../core/error-names.ts';
 import { AlreadyStartedError, InvalidInputError } from '../../core/errors.ts';
 import { openProjectAt, type ProjectPlace } from '../../core/project/open.ts';
 import type { Project } from '../../core/project/project.ts';
 import { rejectUnreleasable } from '../../core/project/releasable.ts';
+import { rejectUnbuilt, withoutUnbuilt } from '../../core/project/unbuilt.ts';
+import type { Rights } from '../../core/release/boundary.ts';
 import { type BuildPlan, buildPlanSchema } from '../../core/release/build-plan.ts';
 import { probeSchema, remarksOnStart } from '../../core/release/probe.ts';
 import { failureMessage } from '../../core/release/record.ts';
@@ -47,6 +50,8 @@ export interface DeployOptions extends ProjectPlace {
 /** Where the pipeline is and how its URLs are reached from here. */
 export interface Place {
   client: PipelineClient;
+  /** What the pipeline does with functions that it cannot build. */
+  unbuilt: Rights['unbuilt'];
   reachable(url: string): string;
 }
 
@@ -100,9 +105,10 @@ export interface Prepared {
 }
 
 /** All that can be checked before anything is started or uploaded. @throws ProjectError, TemplateError, UnsupportedProjectError, InvalidInputError */
-export async function prepare(options: DeployOptions): Promise<Prepared> {
+export async function prepare(options: DeployOptions, unbuilt: Rights['unbuilt']): Promise<Prepared> {
   const { project, stackName: otherwise, region } = await openProjectAt(options, parametersOf(options));
   rejectUnreleasable(project);
+  if (unbuilt === 'reject') rejectUnbuilt(project);
   const stackName = stackNameOf(options.stackName, project.config.stackName, otherwise);
   return { project, stackName, region };
 }
@@ -151,6 +157,8 @@ interface Following {
   json: boolean;
   /** When the command began, by performance.now(). */
   begin: number;
+  /** What is not released, a line each. @default nothing */
+  left?: readonly string[];
   /** A path whose answer is shown at the end. */
   get?: string | undefined;
 }
@@ -159,7 +167,7 @@ interface Following {
 export async function followRelease(
   executionArn: string,
   { client, reachable }: Place,
-  { json, begin, get }: Following,
+  { json, begin, left = [], get }: Following,
 ): Promise<number> {
   const follower = new Follower(client, executionArn);
   const end = await watch(follower, json);
@@ -189,7 +197,7 @@ export async function followRelease(
   const smoke = (await client.loadAll(output.smoke, smokeReportSchema)).flatMap(({ passed }) => passed);
   const urls = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, reachable(value)]));
   const { plan, report, text, notes: ofBuild } = await sizesOf(client, output.release);
-  const notes = [...ofBuild, ...probes.flatMap((probe) => remarksOnStart(probe, plan.budgets))];
+  const notes = [...left, ...ofBuild, ...probes.flatMap((probe) => remarksOnStart(probe, plan.budgets))];
   if (json) {
     console.log(
       JSON.stringify({
@@ -227,13 +235,20 @@ export async function deploy(options: DeployOptions, place: Place): Promise<numb
   const { client } = place;
   const begin = performance.now();
   // What is wrong with the project is said before anything is uploaded.
-  const { project, stackName } = await prepare(options);
+  const { project, stackName } = await prepare(options, place.unbuilt);
   const { parameters } = project;
+  const { unbuilt } = place.unbuilt === 'stub' ? withoutUnbuilt(project, isOnPath) : project;
+  const left = unbuilt.map(({ logicalId, why }) => `Not released here: ${logicalId}: ${why}.`);
   const { rollback, allowDataLoss, whenLocked, unlock } = options;
   const how = { stackName, parameters, rollback, allowDataLoss, whenLocked, unlock };
   const { executionArn, bytes } = await handOver(client, project.root, how, project);
   say(json, `${bold(stackName)}: ${(bytes / 1000).toFixed(0)} kB uploaded, execution ${executionArn}\n`);
-  return followRelease(executionArn, place, { json, begin, get: project.config.smoke.endpoints[0]?.get });
+  return followRelease(executionArn, place, {
+    json,
+    begin,
+    left,
+    get: project.config.smoke.endpoints[0]?.get,
+  });
 }
 
 /** Uploads a project and starts its release. @returns the execution, and how many bytes were uploaded */

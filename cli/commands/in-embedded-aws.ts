@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DescribeStateMachineCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { Listr } from 'listr2';
+import { ALL_ROLES } from '../../core/release/boundary.ts';
 import type { PipelineOutputs } from '../../core/release/pipeline-outputs.ts';
 import { EmbeddedAws } from '../../local/embedded-aws.ts';
 import { STATE } from '../../local/paths.ts';
@@ -46,9 +47,12 @@ async function isWhole(
   return (await Promise.all(known)).every(Boolean);
 }
 
+/** Whoever runs it owns all of this AWS: templates may name roles that are somewhere else, and what a laptop cannot build is left out. */
+const LAPTOP = { context: { roles: ALL_ROLES, unbuilt: 'stub' } };
+
 /** The pipeline in an embedded AWS; undefined where the state that was found cannot be used. */
 async function deployedPipeline(aws: EmbeddedAws, folder: string): Promise<PipelineOutputs | undefined> {
-  const outputs = await deployPipeline(aws, folder).catch((error: unknown) => {
+  const outputs = await deployPipeline(aws, folder, LAPTOP).catch((error: unknown) => {
     if (aws.isFresh) throw error;
     return undefined;
   });
@@ -90,7 +94,7 @@ async function startPipeline(
             await context.aws.stop();
             await rm(folder, { recursive: true, force: true });
             context.aws = await startAws();
-            outputs = await deployPipeline(context.aws, folder);
+            outputs = await deployPipeline(context.aws, folder, LAPTOP);
           }
           context.outputs = outputs;
           task.title = `Pipeline deployed with CDK ${dim(duration(performance.now() - begin))}`;
@@ -132,7 +136,7 @@ export async function inEmbeddedAws(
     });
     Object.assign(process.env, started.aws.environment);
     const client = new PipelineClient(started.outputs);
-    return work({ client, reachable: (url) => started.aws.reachable(url) });
+    return work({ client, reachable: (url) => started.aws.reachable(url), unbuilt: 'stub' });
   };
   try {
     // What fails because the embedded AWS was ended under it is no news.

@@ -86,7 +86,11 @@ async function run(options: Options): Promise<number> {
     return inEmbeddedAws(options, (place) => rollback(options, { place, stackName, get }));
   }
   if (options.region !== undefined) process.env['AWS_REGION'] = options.region;
-  const place = { client: await PipelineClient.find(options.pipeline), reachable: (url: string) => url };
+  const place = {
+    client: await PipelineClient.find(options.pipeline),
+    reachable: (url: string) => url,
+    unbuilt: 'reject' as const,
+  };
   return rollback(options, { place, stackName, get });
 }
 

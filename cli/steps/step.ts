@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isOnPath } from '../../core/build/on-path.ts';
 import { type BuildContext, buildFunction, buildLayer } from '../../core/build/planned.ts';
 import type { Built } from '../../core/build/seal.ts';
 import { InvalidInputError } from '../../core/errors.ts';
@@ -8,6 +9,7 @@ import { decide, type ProvenUnit } from '../../core/optimise/decide.ts';
 import { noEchoIn } from '../../core/project/no-echo.ts';
 import { loadProject } from '../../core/project/project.ts';
 import { rejectUnreleasable } from '../../core/project/releasable.ts';
+import { rejectUnbuilt, withoutUnbuilt } from '../../core/project/unbuilt.ts';
 import type { PlannedArtifact } from '../../core/release/build-plan.ts';
 import { isDecided, planProject, withDecisions } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
@@ -32,8 +34,11 @@ const runtimesIn = (workdir: string) => join(workdir, 'runtimes');
 async function resolve(remote: Remote, workdir: string): Promise<void> {
   const { release } = remote;
   const root = await remote.fetchProject(workdir);
-  const project = await loadProject(root, { parameters: release.parameters });
-  rejectUnreleasable(project);
+  const loaded = await loadProject(root, { parameters: release.parameters });
+  rejectUnreleasable(loaded);
+  const project = remote.rights.unbuilt === 'stub' ? withoutUnbuilt(loaded, isOnPath) : loaded;
+  if (project === loaded) rejectUnbuilt(project);
+  for (const { logicalId, why } of project.unbuilt) say(`${logicalId} is not built: ${why}`);
   const plan = await planProject(project);
   await remote.writeText(
     keys.template(release),

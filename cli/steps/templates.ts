@@ -11,6 +11,7 @@ import { type NestedTemplate, withNested } from '../../core/project/nested.ts';
 import type { Project } from '../../core/project/project.ts';
 import { listSources } from '../../core/project/sources.ts';
 import type { ProjectTemplate } from '../../core/project/template.ts';
+import { withStubs } from '../../core/project/unbuilt.ts';
 import { uploadsOf, withUploads } from '../../core/project/uploads.ts';
 import { refuseForeignRights, type Within, withBoundary } from '../../core/release/boundary.ts';
 import type { BuildPlan } from '../../core/release/build-plan.ts';
@@ -69,6 +70,10 @@ export class Templates {
     return withUploads(document, places);
   }
 
+  private isUnbuilt(logicalId: string): boolean {
+    return this.project.unbuilt.some((one) => one.logicalId === logicalId);
+  }
+
   private async asFile(path: string): Promise<string> {
     if (!(await stat(path)).isDirectory()) return path;
     const zip = join(await mkdtemp(join(this.workdir, 'upload-')), `${basename(path)}.zip`);
@@ -89,10 +94,10 @@ export class Templates {
     const { bucket, rights } = this.remote;
     const idOf = ({ logicalId }: { logicalId: string }) => logicalId.slice(inside.length);
     const fetching = this.plan.fetch ? functions.filter(isOurs).map(idOf) : [];
-    const marked = markedTemplate(withNested(document, nested), {
+    const marked = markedTemplate(withStubs(withNested(document, nested), this.project.unbuilt, inside), {
       inside,
       layers: layers.map(idOf),
-      functions: functions.map(idOf),
+      functions: functions.map(idOf).filter((id) => !this.isUnbuilt(inside + id)),
       ...(fetching.length > 0 ? { fetch: { bucket, functions: fetching } } : {}),
     });
     return withBoundary(marked, rights);

@@ -11,7 +11,7 @@ const TIMEOUT_MS = 30 * 60_000;
 const MAX_REASON = 2000;
 
 /** Variables that say who this build is: what npm, make or gradle run has no business with them. */
-const OURS = /^(AWS_|CODEBUILD_|RELEASE$|ARTIFACT_BUCKET$|PERMISSIONS_BOUNDARY$|ALLOWED_ROLES$)/;
+const OURS = /^(AWS_|CODEBUILD_|RELEASE$|ARTIFACT_BUCKET$|PERMISSIONS_BOUNDARY$|ALLOWED_ROLES$|UNBUILT$)/;
 
 const environment = (home: string, libraries: string): NodeJS.ProcessEnv => ({
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.test(name))),

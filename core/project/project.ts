@@ -20,6 +20,7 @@ import {
   type TemplateLayer,
   withDistinctNames,
 } from './template.ts';
+import type { Unbuilt } from './unbuilt.ts';
 import { uploadsOf } from './uploads.ts';
 import { parseTemplate } from './yaml.ts';
 
@@ -58,6 +59,8 @@ export interface Project {
   nested: NestedTemplate[];
   /** What is no reason not to build, as for `sam build`, and one not to release. */
   unreleasable: readonly PlimsollError[];
+  /** Functions that no build of ours can build; they are in none of the lists below. */
+  unbuilt: readonly Unbuilt[];
   config: ProjectConfig;
   /** Of all templates. */
   layers: ProjectLayer[];
@@ -248,6 +251,9 @@ export async function loadProject(
     template,
     nested,
     unreleasable,
+    unbuilt: all.flatMap(({ template: { images } }) =>
+      images.map((logicalId) => ({ logicalId, why: 'a container image that is still to be built' })),
+    ),
     config,
     layers,
     functions,

@@ -77,6 +77,8 @@ export interface ProjectTemplate {
   document: Record<string, unknown>;
   layers: TemplateLayer[];
   functions: TemplateFunction[];
+  /** Logical ids of functions that are container images still to be built. */
+  images: string[];
   /** Whether functions are published behind an alias, which we then hold until they are proven. */
   hasAliases: boolean;
   /** What is known of its intrinsics before deployment. */
@@ -160,6 +162,9 @@ export function outputOf(node: unknown): string | undefined {
 }
 
 class TemplateReader {
+  /** Logical ids of functions that are container images still to be built. */
+  readonly images: string[] = [];
+
   constructor(
     /** Path in the project. */
     private readonly file: string,
@@ -244,10 +249,9 @@ class TemplateReader {
     const properties = this.propertiesOf(resource);
     if (properties['InlineCode'] !== undefined) return undefined;
     if (resolveText(properties['PackageType'], this.scope) === 'Image') {
-      if (properties['ImageUri'] !== undefined || isObject(properties['Code'])) return undefined;
-      throw new UnsupportedProjectError(
-        `${this.file}: ${logicalId} is a container image that is still to be built; build and push it, and give its ImageUri`,
-      );
+      if (properties['ImageUri'] === undefined && !isObject(properties['Code']))
+        this.images.push(this.place.inside + logicalId);
+      return undefined;
     }
     const written = this.written(logicalId, resource, properties, key);
     if (written === undefined) return undefined;
@@ -494,5 +498,5 @@ export function readTemplate(
   const serverless = all.filter(([, resource]) => resource.Type === SERVERLESS_FUNCTION);
   for (const [id, resource] of serverless) reader.refuseCodeDeploy(id, resource);
   const hasAliases = serverless.some(([, resource]) => reader.hasAlias(resource));
-  return { document, layers, functions, hasAliases, scope, parameters };
+  return { document, layers, functions, images: reader.images, hasAliases, scope, parameters };
 }

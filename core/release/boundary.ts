@@ -21,6 +21,8 @@ export interface Rights {
   boundary: string;
   /** ARNs of roles that functions may have, beside those of their own template. */
   roles: readonly string[];
+  /** What becomes of functions that cannot be built: nothing is released, or they say so when they are called. */
+  unbuilt: 'reject' | 'stub';
 }
 
 /** A template with what is known of it, and of the one that nests it. */
@@ -53,6 +55,9 @@ function givenTo(node: unknown, { outer }: Within): [node: unknown, within: With
     : undefined;
 }
 
+/** In the place of ARNs: templates may name whatever role there is. */
+export const ALL_ROLES = '*';
+
 /** Whether a role is one of the template, or of the one that nests it, or one that the pipeline was told to trust. */
 function isTrusted(node: unknown, within: Within, rights: Rights): boolean {
   const local = localRole(node);
@@ -61,8 +66,17 @@ function isTrusted(node: unknown, within: Within, rights: Rights): boolean {
     return node['Fn::If'].slice(1).every((one) => isNothing(one) || isTrusted(one, within, rights));
   const given = givenTo(node, within);
   if (given) return isTrusted(...given, rights);
+  if (rights.roles.includes(ALL_ROLES)) return true;
   const text = resolveText(node, within.scope);
   return text !== undefined && rights.roles.includes(text);
+}
+
+/** The command by which the pipeline's owner lets templates name a role. */
+function commandFor(role: unknown, { scope }: Within): string {
+  const arn = resolveText(role, scope);
+  return arn === undefined
+    ? 'only the deployment knows it\n  Give it as a parameter, --parameter NAME=ARN, and let templates name it: npx cdk deploy -c roles=ARN'
+    : `npx cdk deploy -c roles=${arn}`;
 }
 
 const isNothing = (node: unknown) => isObject(node) && node['Ref'] === 'AWS::NoValue';
@@ -182,7 +196,7 @@ export function refuseForeignRights(file: string, within: Within, rights: Rights
     for (const { path, role } of rolesIn(properties, where))
       if (!isNothing(role) && !isTrusted(role, within, rights))
         refuse(
-          `${path}: ${JSON.stringify(role)} is no role of this template; name one of its own, or the Policies of a function, or deploy the pipeline with -c roles=ARN`,
+          `${path}: ${JSON.stringify(role)} is no role of this template; name one of its own, or the Policies of a function; or let templates name it: ${commandFor(role, within)}`,
         );
     const boundary = objectOf(properties)['PermissionsBoundary'];
     if (boundary !== undefined && resolveText(boundary, scope) !== rights.boundary)

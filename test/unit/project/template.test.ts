@@ -178,7 +178,6 @@ describe('a SAM template', () => {
       },
       /Resources\.F\.Metadata: .* cannot be known before deployment/,
     ],
-    ['a container image', { F: fn({ PackageType: 'Image' }) }, /container image/],
     ['an unknown architecture', { F: fn({ Architectures: ['riscv'] }) }, /Architectures: \["riscv"\]/],
     ['a layer that is not there', { F: fn({ Layers: [{ Ref: 'Gone' }] }) }, /!Ref Gone names no resource/],
     [

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { refuseForeignRights, withBoundary } from '../../../core/release/boundary.ts';
+import { ALL_ROLES, refuseForeignRights, withBoundary } from '../../../core/release/boundary.ts';
 
 type Json = Record<string, unknown>;
 const MINE = 'arn:aws:iam::1:policy/mine';
-const rights = { boundary: MINE, roles: ['arn:aws:iam::1:role/allowed'] };
+const rights = { boundary: MINE, roles: ['arn:aws:iam::1:role/allowed'], unbuilt: 'reject' as const };
 const scope = { parameters: { Given: 'arn:aws:iam::1:role/allowed' }, mappings: {}, conditions: {} };
 const fn = (properties: Json, type = 'AWS::Serverless::Function'): Json => ({
   Resources: {
@@ -23,6 +23,23 @@ describe('a role of a function', () => {
     ['either of these', { 'Fn::If': ['C', { 'Fn::GetAtt': ['Own', 'Arn'] }, { Ref: 'AWS::NoValue' }] }],
   ])('may be %s', (_what, Role) => {
     expect(check(fn({ Role }))).not.toThrow();
+  });
+
+  it('may be any where the pipeline’s owner says so', () => {
+    const all = { ...rights, roles: [ALL_ROLES] };
+    for (const Role of ['arn:aws:iam::1:role/admin', { 'Fn::ImportValue': 'admin' }, { Ref: 'Unknown' }])
+      expect(() =>
+        refuseForeignRights('template.yaml', { template: fn({ Role }), scope }, all),
+      ).not.toThrow();
+  });
+
+  it('is refused with the command that allows it', () => {
+    expect(check(fn({ Role: 'arn:aws:iam::1:role/admin' }))).toThrow(
+      /let templates name it: npx cdk deploy -c roles=arn:aws:iam::1:role\/admin$/,
+    );
+    expect(check(fn({ Role: { 'Fn::ImportValue': 'admin' } }))).toThrow(
+      /Give it as a parameter, --parameter NAME=ARN/,
+    );
   });
 
   it.each([
