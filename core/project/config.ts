@@ -45,7 +45,7 @@ export const configSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,127}$/)
     .optional(),
-  /** Which template to deploy. @default template.yaml, or template.yml */
+  /** Which template to deploy. @default template.yaml, template.yml or template.json */
   template: z
     .string()
     .regex(/^(?!\/)(?!.*\.\.)[\w./ -]+$/, 'a file of the project, from the folder of plimsoll.yaml')

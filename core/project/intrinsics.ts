@@ -126,6 +126,22 @@ export function resolve(value: unknown, scope: Scope): unknown {
   return key.startsWith('Fn::') ? UNKNOWN : value;
 }
 
+/** What is known of a template's intrinsics. @param overrides values of its parameters, over their defaults */
+export function scopeOf(
+  document: Readonly<Record<string, unknown>>,
+  overrides: Readonly<Record<string, string>>,
+): Scope {
+  const defaults = Object.entries(objectOf(document['Parameters'])).flatMap(([name, parameter]) => {
+    const value = objectOf(parameter)['Default'];
+    return value === undefined ? [] : [[name, String(value)]];
+  });
+  return {
+    parameters: { ...Object.fromEntries(defaults), ...overrides },
+    mappings: objectOf(document['Mappings']),
+    conditions: objectOf(document['Conditions']),
+  };
+}
+
 /** The text of one template node, or undefined when it is none or is not known yet. */
 export function resolveText(value: unknown, scope: Scope): string | undefined {
   return text(resolve(value, scope));

@@ -1,5 +1,5 @@
 import { TemplateError } from '../errors.ts';
-import { isObject, objectOf, ownValue, resolve, type Scope, UNKNOWN } from './intrinsics.ts';
+import { isObject, objectOf, ownValue, resolve, type Scope, scopeOf, UNKNOWN } from './intrinsics.ts';
 
 /**
  * What the transform AWS::LanguageExtensions adds to templates, expanded before anything is looked at. What only CloudFormation
@@ -185,15 +185,7 @@ export function withoutLanguageExtensions(
 ): Record<string, unknown> {
   const transforms = [document['Transform'] ?? []].flat();
   if (!transforms.includes(LANGUAGE_EXTENSIONS)) return document;
-  const defaults = Object.entries(objectOf(document['Parameters'])).flatMap(([name, parameter]) => {
-    const value = objectOf(parameter)['Default'];
-    return value === undefined ? [] : [[name, String(value)]];
-  });
-  const scope: Scope = {
-    parameters: { ...Object.fromEntries(defaults), ...overrides },
-    mappings: objectOf(document['Mappings']),
-    conditions: objectOf(document['Conditions']),
-  };
+  const scope = scopeOf(document, overrides);
   const expander = new Expander(file, scope);
   const sections = SECTIONS.filter((section) => section in document).map((section) => [
     section,

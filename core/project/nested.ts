@@ -2,6 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { TemplateError, UnsupportedProjectError } from '../errors.ts';
 import { ifThere, readProjectFile, refuseLinkOutside } from './files.ts';
+import { withIncludes } from './include.ts';
 import { isLocal, type Later, withFiles } from './inline.ts';
 import { isObject, objectOf, ownValue, resolveText, type Scope } from './intrinsics.ts';
 import { pathInProject } from './path.ts';
@@ -13,6 +14,7 @@ import {
   readTemplate,
   type TemplateFunction,
 } from './template.ts';
+import { parseTemplate } from './yaml.ts';
 
 /** What CloudFormation makes of each of them. */
 export const NESTED_STACK = 'AWS::CloudFormation::Stack';
@@ -160,7 +162,8 @@ async function readOne(
     }),
   );
   const place = { inside: `${outer.place.inside}${logicalId}.`, givenLayers };
-  const read = readTemplate(text, file, known, place);
+  const written = await withIncludes(root, file, parseTemplate(text, file), known, later);
+  const read = readTemplate(written, file, known, place);
   const { scope } = read;
   // A default is not what it has where the nesting template gives a value that only the deployment knows.
   const parameters = Object.fromEntries(

@@ -7,6 +7,7 @@ import { MissingFileError, OutsideProjectError, type PlimsollError, ProjectError
 import { whyTooLong } from '../release/limits.ts';
 import { CONFIG_FILE, describeIssues, type ProjectConfig, readConfig, stepsOf } from './config.ts';
 import { ifThere, parseJson, REPLACED, readProjectFile, refuseLinkOutside } from './files.ts';
+import { withIncludes } from './include.ts';
 import { type Later, withFiles } from './inline.ts';
 import { objectOf } from './intrinsics.ts';
 import { allNested, type NestedTemplate, readNested, withLayersOfOutputs } from './nested.ts';
@@ -181,14 +182,8 @@ async function readFunction(root: string, file: string, fn: TemplateFunction): P
 }
 
 /** Those of some values that a template declares a parameter for. */
-function declaredOf(
-  text: string,
-  file: string,
-  suggested: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const names = Object.keys(suggested);
-  if (names.length === 0) return {};
-  const declared = objectOf(objectOf(parseTemplate(text, file))['Parameters']);
+function declaredIn(template: unknown, suggested: Readonly<Record<string, string>>): Record<string, string> {
+  const declared = objectOf(objectOf(template)['Parameters']);
   return Object.fromEntries(Object.entries(suggested).filter(([name]) => Object.hasOwn(declared, name)));
 }
 
@@ -215,10 +210,11 @@ export async function loadProject(
   if (root.includes(REPLACED)) throw new ProjectError(`${root}: the name is not UTF-8. Rename the folder.`);
   const config = await readConfig(root, home);
   const { file, text } = await findTemplate(root, home, named ?? config.template ?? suggestedTemplate);
-  const parameters = { ...declaredOf(text, file, suggested), ...given };
-  const read = readTemplate(text, file, parameters);
+  const written = parseTemplate(text, file);
+  const parameters = { ...declaredIn(written, suggested), ...given };
   const unreleasable: PlimsollError[] = [];
   const later: Later = (error) => void unreleasable.push(error);
+  const read = readTemplate(await withIncludes(root, file, written, parameters, later), file, parameters);
   const template = { ...read, document: await withFiles(root, file, read.document, read.scope, later) };
   const nested = await readNested(root, file, template, later);
   const all = [{ file, template, scope: template.scope }, ...allNested(nested)];

@@ -440,18 +440,19 @@ function checkOverrides(
 
 /**
  * Reads a SAM template: its layers, its functions, and who uses which.
+ * @param source its text, or what it holds where that was parsed
  * @param file its path in the project, to which the paths in it are relative
  * @param overrides values of parameters that the deployment sets
  * @param place where it is nested. Default: nowhere
  * @throws TemplateError, UnsupportedProjectError naming the resource, the key and the value
  */
 export function readTemplate(
-  text: string,
+  source: unknown,
   file: string,
   overrides: Readonly<Record<string, string>> = {},
   place: Place = OUTERMOST,
 ): ProjectTemplate {
-  const written = parseTemplate(text, file);
+  const written = typeof source === 'string' ? parseTemplate(source, file) : source;
   const document = isObject(written) ? withoutLanguageExtensions(written, file, overrides) : written;
   const parsed = templateSchema.safeParse(document);
   if (!parsed.success || !isObject(document)) {

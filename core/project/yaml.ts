@@ -115,21 +115,35 @@ function keepWritten(document: Document): void {
 const lineOf = (text: string, { range }: Scalar): string =>
   range ? ` in line ${text.slice(0, range[0]).split('\n').length}` : '';
 
+/** What becomes of a key that stands twice in a map, for people: PyYAML, and so SAM, says nothing and keeps the last. */
+const KEPT_BY_SAM = '; SAM would keep the last';
+
 function parse(
   text: string,
   file: string,
   tags: Tags,
   Failure: new (message: string) => PlimsollError,
+  kept = '',
 ): Document {
+  let twice: readonly [Scalar, Scalar] | undefined;
+  const isSame = (first: unknown, second: unknown): boolean => {
+    if (!isScalar(first) || !isScalar(second) || first.value !== second.value) return false;
+    twice ??= [first, second];
+    return true;
+  };
   const document = parseDocument(text, {
     version: '1.1',
     merge: false,
     customTags: (known) => [...known.filter((tag) => !isText(tag)).map(asPyYaml), ...tags],
     prettyErrors: true,
-    uniqueKeys: true,
+    uniqueKeys: isSame,
   });
   const problem = document.errors[0] ?? document.warnings[0];
   if (problem?.code === 'RESOURCE_EXHAUSTION') throw new Failure(tooDeep(file));
+  if (problem?.code === 'DUPLICATE_KEY' && twice)
+    throw new Failure(
+      `${file}: the key "${twice[0].value}" stands${lineOf(text, twice[0])} and again${lineOf(text, twice[1])} of one map${kept}. Remove one of them, or rename it.`,
+    );
   if (problem) throw new Failure(`${file}: ${problem.message.trim()}`);
   visit(document, {
     Collection: (_key, _node, path) => {
@@ -160,7 +174,7 @@ export function parseTemplate(text: string, file: string): unknown {
       `${file}: ${Buffer.byteLength(text)} bytes, CloudFormation takes ${MAX_TEMPLATE_BYTES}`,
     );
   }
-  const document = parse(text, file, CFN_TAGS, TemplateError);
+  const document = parse(text, file, CFN_TAGS, TemplateError, KEPT_BY_SAM);
   keepWritten(document);
   return document.toJS();
 }

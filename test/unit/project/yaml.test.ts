@@ -116,12 +116,24 @@ describe('a template in YAML', () => {
 
   it.each([
     ['A: &x 1\nB: *x', /alias \*x/],
-    ['A: 1\nA: 2', /Map keys must be unique/],
+    [
+      'A:\n  B: 1\n  C: 2\n  B: 3',
+      /the key "B" stands in line 2 and again in line 4 of one map; SAM would keep the last/,
+    ],
+    ['{"A": 1,\n\n"A": 2}', /the key "A" stands in line 1 and again in line 3/],
+    ['A: !Sub\n  - x\n  - B: 1\n    B: 2', /the key "B" stands in line 3 and again in line 4/],
+    ['A: {\nB: 1, C: [, ], B: 2 }', /line 2/],
     ['A: [1', /line 1/],
     ['A: !Nope x', /!Nope/],
     [`A: ${'x'.repeat(MAX_TEMPLATE_BYTES)}`, /CloudFormation takes 1000000/],
   ])('refuses %#', (text, problem) => {
     expect(() => parse(text)).toThrow(problem);
+  });
+
+  it('of which SAM reads nothing is not said to be kept by SAM', () => {
+    expect(() => parseYaml('A: 1\nA: 2', 'plimsoll.yaml')).toThrow(
+      'plimsoll.yaml: the key "A" stands in line 1 and again in line 2 of one map. Remove one of them, or rename it.',
+    );
   });
 
   it('is not expanded without bound', () => {
