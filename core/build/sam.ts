@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TemplateError } from '../errors.ts';
+import { LANGUAGE_EXTENSIONS } from '../project/language-extensions.ts';
 import { run } from './run.ts';
 import { script } from './scripts.ts';
 import { findPython, installTool, TOOLS_PYTHON } from './uv.ts';
@@ -44,5 +45,7 @@ export async function expandSam(input: ExpandInput): Promise<Record<string, unkn
     throw new TemplateError(
       `template.yaml: the SAM transform refuses it: ${answer.error}; see "sam validate"`,
     );
-  return answer.template;
+  // Its transform comes before SAM's, which has done its part; the library drops both.
+  const hasExtensions = [template['Transform']].flat().includes(LANGUAGE_EXTENSIONS);
+  return hasExtensions ? { ...answer.template, Transform: LANGUAGE_EXTENSIONS } : answer.template;
 }

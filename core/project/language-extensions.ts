@@ -1,5 +1,6 @@
 import { TemplateError } from '../errors.ts';
 import { isObject, objectOf, ownValue, resolve, type Scope, scopeOf, UNKNOWN } from './intrinsics.ts';
+import { noEchoIn, withoutNames } from './no-echo.ts';
 
 /**
  * What the transform AWS::LanguageExtensions adds to templates, expanded before anything is looked at. What only CloudFormation
@@ -13,6 +14,18 @@ const LOOP = /^Fn::ForEach::[A-Za-z0-9]+$/;
 const MAX_ENTRIES = 10_000;
 /** CloudFormation allows five loops inside one another. */
 const MAX_LOOPS = 5;
+
+const isReference = (key: string) => key === 'Ref' || key === 'Fn::GetAtt';
+
+const hasFunction = (argument: unknown) => [argument].flat().some(isObject);
+
+/** A Fn::FindInMap as only the transform takes it: with a default, or with other functions in its keys than CloudFormation's own has. */
+const isAddedFindInMap = (argument: unknown): argument is unknown[] =>
+  Array.isArray(argument) &&
+  (argument.length === 4 ||
+    argument.some((part) =>
+      Object.keys(objectOf(part)).some((key) => key !== 'Ref' && key !== 'Fn::FindInMap'),
+    ));
 
 /** Values of the loops around a node, by their identifiers. */
 type Locals = Readonly<Record<string, string>>;
@@ -116,7 +129,8 @@ class Expander {
       const known = this.known(argument);
       return known === UNKNOWN ? map : JSON.stringify(known);
     }
-    if (key === 'Fn::FindInMap' && Array.isArray(argument) && argument.length === 4) {
+    if (isReference(key)) return this.named(key, argument) ?? map;
+    if (key === 'Fn::FindInMap' && isAddedFindInMap(argument)) {
       const found = resolve({ 'Fn::FindInMap': argument.slice(0, 3) }, this.scope);
       if (found !== UNKNOWN) return found;
       const isKnown = argument.slice(0, 3).every((part) => resolve(part, this.scope) !== UNKNOWN);
@@ -125,6 +139,14 @@ class Expander {
         : map;
     }
     return map;
+  }
+
+  /** Ref and Fn::GetAtt whose names are functions, with the names; undefined where nothing is to be done, or not all is known. */
+  private named(key: string, argument: unknown): unknown {
+    if (!hasFunction(argument)) return undefined;
+    const names = [argument].flat().map((part) => resolve(part, this.scope));
+    if (!names.every((name) => typeof name === 'string')) return undefined;
+    return { [key]: Array.isArray(argument) ? names : names[0] };
   }
 
   /** The value of a node at whatever depth, or UNKNOWN. */
@@ -162,7 +184,8 @@ function needsTransform(node: unknown): boolean {
   return Object.entries(objectOf(node)).some(([key, value]) => {
     const isAdded =
       ['Fn::Length', 'Fn::ToJsonString'].includes(key) ||
-      (key === 'Fn::FindInMap' && Array.isArray(value) && value.length === 4) ||
+      (key === 'Fn::FindInMap' && isAddedFindInMap(value)) ||
+      (isReference(key) && hasFunction(value)) ||
       (POLICIES.includes(key) && isObject(value));
     return isAdded || needsTransform(value);
   });
@@ -185,7 +208,9 @@ export function withoutLanguageExtensions(
 ): Record<string, unknown> {
   const transforms = [document['Transform'] ?? []].flat();
   if (!transforms.includes(LANGUAGE_EXTENSIONS)) return document;
-  const scope = scopeOf(document, overrides);
+  const all = scopeOf(document, overrides);
+  // A secret is not for a template that others read: CloudFormation puts it in.
+  const scope = { ...all, parameters: withoutNames(all.parameters, noEchoIn(document)) };
   const expander = new Expander(file, scope);
   const sections = SECTIONS.filter((section) => section in document).map((section) => [
     section,

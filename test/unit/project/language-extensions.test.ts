@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { isObject, resolve, type Scope, scopeOf, UNKNOWN } from '../../../core/project/intrinsics.ts';
 import { withoutLanguageExtensions } from '../../../core/project/language-extensions.ts';
 import { readTemplate } from '../../../core/project/template.ts';
 import { parseTemplate } from '../../../core/project/yaml.ts';
@@ -111,17 +113,35 @@ Resources: { T: { Type: AWS::SNS::Topic, Properties: { V: ${node} } } }
     ['!ToJsonString { a: 1, b: [!Ref Stage] }', '{"a":1,"b":["prod"]}'],
     ["!FindInMap [Env, !Ref Stage, Size, { DefaultValue: '9' }]", '9'],
     ["!FindInMap [Env, dev, Size, { DefaultValue: '9' }]", '1'],
+    ['!FindInMap [Env, dev, Size, { DefaultValue: !Ref List }]', '1'],
+    ['!FindInMap [None, dev, Size, { DefaultValue: !Ref List }]', { Ref: 'List' }],
+    ['!FindInMap [Env, !Select [0, [dev]], Size]', '1'],
+    ["!Ref { Fn::Sub: '${Stage}Topic' }", { Ref: 'prodTopic' }],
+    ["!GetAtt [!Sub '${Stage}Topic', Arn]", { 'Fn::GetAtt': ['prodTopic', 'Arn'] }],
+    ['!FindInMap [Env, !Ref Stage, Size]', { 'Fn::FindInMap': ['Env', { Ref: 'Stage' }, 'Size'] }],
     ['!FindInMap [Env, dev, Size]', { 'Fn::FindInMap': ['Env', 'dev', 'Size'] }],
   ])('are answered where all is known: %s', (node, expected) => expect(value(node)).toEqual(expected));
 
-  it('stay as they are, with the transform, where only the deployment knows', () => {
-    const template = expand(
-      'Resources: { T: { Type: AWS::SNS::Topic, Properties: { V: !ToJsonString { a: !Ref U } } }, U: { Type: AWS::SNS::Topic } }\n',
-    );
+  it.each([
+    '!ToJsonString { a: !Ref U }',
+    "!ToJsonString { a: !Ref 'AWS::Region' }",
+    "{ Fn::Length: !GetAZs '' }",
+    "!FindInMap [Env, !Ref 'AWS::Region', Size, { DefaultValue: '9' }]",
+    "!FindInMap [Env, !Select [0, !GetAZs ''], Size]",
+    "!Ref { Fn::Sub: '${AWS::Region}Topic' }",
+    "!GetAtt [!Sub '${AWS::Region}Topic', Arn]",
+    '!ToJsonString { password: !Ref Secret }',
+  ])('stay as they are, with the transform first, where only the deployment knows: %s', (node) => {
+    const text = `
+Mappings: { Env: { dev: { Size: '1' } } }
+Parameters: { Secret: { Type: String, NoEcho: true, Default: hush } }
+Resources: { T: { Type: AWS::SNS::Topic, Properties: { V: ${node} } }, U: { Type: AWS::SNS::Topic } }
+`;
+    const template = expand(text);
     expect(template['Transform']).toEqual(['AWS::LanguageExtensions', 'AWS::Serverless-2016-10-31']);
-    expect(template['Resources']).toMatchObject({
-      T: { Properties: { V: { 'Fn::ToJsonString': { a: { Ref: 'U' } } } } },
-    });
+    expect(template['Resources']).toEqual(
+      (parseTemplate(text, 'template.yaml') as Record<string, unknown>)['Resources'],
+    );
   });
 
   it('say what becomes of a resource when it goes', () => {
@@ -158,4 +178,25 @@ Resources:
     { logicalId: 'AlphaFunction', codeUri: 'src/Alpha', environment: { NAME: 'Alpha' } },
     { logicalId: 'BetaFunction', codeUri: 'src/Beta', environment: { NAME: 'Beta' } },
   ]);
+});
+
+/** What is known of a node at whatever depth in its place: SAM puts the values of parameters in, too. */
+function filled(node: unknown, scope: Scope): unknown {
+  const known = resolve(node, scope);
+  const value = known === UNKNOWN ? node : known;
+  if (Array.isArray(value)) return value.map((item) => filled(item, scope));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, filled(item, scope)]));
+}
+
+// NAME.sam.json is what SAM CLI 1.170 makes of NAME.yaml: samcli.lib.cfn_language_extensions, expand_language_extensions.
+it.each(['functions', 'nested', 'answers'])('a template means what it means to SAM: %s', async (name) => {
+  const text = (file: string) => readFile(new URL(`language-extensions/${file}`, import.meta.url), 'utf8');
+  const written = parseTemplate(await text(`${name}.yaml`), name) as Record<string, unknown>;
+  const ours = withoutLanguageExtensions(written, name, {});
+  const theirs = JSON.parse(await text(`${name}.sam.json`)) as Record<string, unknown>;
+  const scope = { ...scopeOf(written, {}), conditions: {} };
+  for (const section of ['Resources', 'Outputs', 'Conditions'])
+    expect(filled(ours[section], scope)).toEqual(filled(theirs[section], scope));
+  expect([ours['Transform'] ?? []].flat()).not.toContain('AWS::LanguageExtensions');
 });
