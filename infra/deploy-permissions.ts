@@ -2,6 +2,7 @@ import { Aws } from 'aws-cdk-lib';
 import { ANY_ROLE } from './arns.ts';
 import { arnPatterns, covers, resourcesOf, TYPE_ACTIONS } from './aws/facts.ts';
 import type { Permission } from './handler-function.ts';
+import { TRANSFORMS } from './transforms.ts';
 
 const WHY =
   "The pipeline deploys stacks whose names, and so whose resources' names, it does not know beforehand.";
@@ -128,7 +129,7 @@ export function deployPermissions(boundary: string): Permission[] {
     ...services.map((actions) => ({ actions, resources: resourcesOf(actions), wildcard: WHY })),
     {
       actions: ['cloudformation:CreateChangeSet'],
-      resources: [`arn:${Aws.PARTITION}:cloudformation:${Aws.REGION}:aws:transform/Serverless-2016-10-31`],
+      resources: TRANSFORMS,
     },
   ];
 }

@@ -9,6 +9,7 @@ import type { Builds } from './builds.ts';
 import { grant, HandlerFunction, type HandlerFunctionProps, type Permission } from './handler-function.ts';
 import { describeExecutions } from './machine.ts';
 import type { Storage } from './storage.ts';
+import { TRANSFORMS } from './transforms.ts';
 
 export interface HandlersProps {
   storage: Storage;
@@ -61,7 +62,7 @@ export class Handlers extends Construct {
     const write = writeTo('releases');
     const transform: Permission = {
       actions: ['cloudformation:CreateChangeSet'],
-      resources: [`arn:${Aws.PARTITION}:cloudformation:${Aws.REGION}:aws:transform/Serverless-2016-10-31`],
+      resources: TRANSFORMS,
     };
     const bucket = { ARTIFACT_BUCKET: artifacts.bucketName };
     const table = { RELEASES_TABLE: releases.tableName };

@@ -148,6 +148,14 @@ describe('the pipeline stack', () => {
     expect(actions.filter((action) => action.includes('*'))).toEqual([]);
   });
 
+  it('may name the transforms that templates of projects name, where it makes change sets and in nested stacks', () => {
+    const naming = statements.filter(({ Resource }) => JSON.stringify(Resource).includes(':aws:transform/'));
+    expect(naming.length).toBeGreaterThanOrEqual(2);
+    for (const { Resource } of naming)
+      for (const name of ['Serverless-2016-10-31', 'LanguageExtensions'])
+        expect(JSON.stringify(Resource)).toContain(`:aws:transform/${name}`);
+  });
+
   it('gives a bare wildcard resource only to actions that have no other', () => {
     const bare = statements.filter(({ Resource }) => list(Resource).includes('*'));
     const actions = bare.flatMap(({ Action }) => list(Action));

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { isObject, resolve, type Scope, scopeOf, UNKNOWN } from '../../../core/project/intrinsics.ts';
 import { withoutLanguageExtensions } from '../../../core/project/language-extensions.ts';
+import { loadProject } from '../../../core/project/project.ts';
 import { readTemplate } from '../../../core/project/template.ts';
 import { parseTemplate } from '../../../core/project/yaml.ts';
 
@@ -199,4 +201,20 @@ it.each(['functions', 'nested', 'answers'])('a template means what it means to S
   for (const section of ['Resources', 'Outputs', 'Conditions'])
     expect(filled(ours[section], scope)).toEqual(filled(theirs[section], scope));
   expect([ours['Transform'] ?? []].flat()).not.toContain('AWS::LanguageExtensions');
+});
+
+it('a project with a loop, an included file and a map with a default is read as it comes', async () => {
+  const root = fileURLToPath(new URL('../../projects/fixtures/language-extensions', import.meta.url));
+  const { functions, template, unreleasable } = await loadProject(root);
+  expect(functions.map(({ logicalId, codeUri, memoryMb }) => [logicalId, codeUri, memoryMb])).toEqual([
+    ['ordersFunction', 'src/orders', 256],
+    ['invoicesFunction', 'src/invoices', 128],
+    ['usersFunction', 'src/users', 128],
+  ]);
+  expect(template.document).toMatchObject({
+    Transform: 'AWS::Serverless-2016-10-31',
+    Resources: { Storage: { Type: 'AWS::S3::Bucket' } },
+    Outputs: { usersArn: { Value: { 'Fn::GetAtt': ['usersFunction', 'Arn'] } } },
+  });
+  expect(unreleasable).toEqual([]);
 });
