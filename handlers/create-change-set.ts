@@ -6,6 +6,7 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
+import { assumedValues } from '../core/release/assumed.ts';
 import { type BuildPlan, buildPlanSchema } from '../core/release/build-plan.ts';
 import type { CodeLocation, Deployment } from '../core/release/deployable.ts';
 import { type Holds, isHoldParameter } from '../core/release/hold.ts';
@@ -106,18 +107,22 @@ function refuseDropped(template: Template, { parameters }: Snapshot, { allowData
   refuseLostValues(dropped, parameters, allowDataLoss);
 }
 
-/** Asks CloudFormation what this release would change; nothing does yet. @throws ArtifactChangedError, ChangeSetFailedError, StatefulChangeError */
+/** Asks CloudFormation what this release would change; nothing does yet. @throws ArtifactChangedError, ChangeSetFailedError, InvalidInputError, StatefulChangeError */
 export async function createChangeSet(
   input: Input,
   { cloudformation, bucket, lock, roleArn, region }: Clients,
 ): Promise<Output> {
-  const { release, settle } = input;
+  const { settle } = input;
   const snapshot = await bucket.load(input.snapshot, snapshotSchema);
-  await lock.refuseStopped(release, input.execution);
-  const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
-  const stack = snapshot.existed ? await describeStack(cloudformation, release.stackName) : undefined;
+  await lock.refuseStopped(input.release, input.execution);
+  const plan = await bucket.readJson(keys.plan(input.release), buildPlanSchema);
+  const { stackName } = input.release;
+  const stack = snapshot.existed ? await describeStack(cloudformation, stackName) : undefined;
   const before = await templateBefore(snapshot, bucket, 'expanded');
-  const planned = withSetters(await bucket.readJson(keys.template(release), templateSchema), before, release);
+  const written = await bucket.readJson(keys.template(input.release), templateSchema);
+  const assumed = assumedValues(written, before, stack?.Parameters ?? [], input.release);
+  const release = { ...input.release, parameters: { ...assumed, ...input.release.parameters } };
+  const planned = withSetters(written, before, release);
   refuseDropped(planned, snapshot, release);
   const templates = new ReleaseTemplates(
     bucket,

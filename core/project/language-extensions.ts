@@ -191,6 +191,19 @@ function needsTransform(node: unknown): boolean {
   });
 }
 
+/** Where a template says upon which values of parameters it stands that nobody has set: their defaults, by name. */
+export const ASSUMED = 'PlimsollAssumes';
+
+/** Values of parameters, with a note of which of them were asked for. */
+const watched = (parameters: Scope['parameters'], asked: Set<string>): Scope['parameters'] =>
+  new Proxy(parameters, {
+    get(target, name) {
+      if (typeof name !== 'string' || !Object.hasOwn(target, name)) return undefined;
+      asked.add(name);
+      return target[name];
+    },
+  });
+
 /** Where loops may stand. */
 const SECTIONS = ['Conditions', 'Resources', 'Outputs'];
 
@@ -199,18 +212,22 @@ const SECTIONS = ['Conditions', 'Resources', 'Outputs'];
  * that does not name the transform stays as it is. Pure.
  * @param file its path in the project, for people
  * @param overrides values of its parameters, over their defaults
+ * @param later parameters whose values only the deployment knows, whatever their defaults
  * @throws TemplateError naming the loop and what to do
  */
 export function withoutLanguageExtensions(
   document: Readonly<Record<string, unknown>>,
   file: string,
   overrides: Readonly<Record<string, string>>,
+  later: readonly string[] = [],
 ): Record<string, unknown> {
   const transforms = [document['Transform'] ?? []].flat();
   if (!transforms.includes(LANGUAGE_EXTENSIONS)) return document;
   const all = scopeOf(document, overrides);
+  const asked = new Set<string>();
   // A secret is not for a template that others read: CloudFormation puts it in.
-  const scope = { ...all, parameters: withoutNames(all.parameters, noEchoIn(document)) };
+  const known = withoutNames(all.parameters, [...noEchoIn(document), ...later]);
+  const scope = { ...all, parameters: watched(known, asked) };
   const expander = new Expander(file, scope);
   const sections = SECTIONS.filter((section) => section in document).map((section) => [
     section,
@@ -218,6 +235,12 @@ export function withoutLanguageExtensions(
   ]);
   const expanded: Record<string, unknown> = { ...document, ...Object.fromEntries(sections) };
   expanded['Resources'] = withPolicies(expanded['Resources'], scope);
+  const assumed = [...asked].filter((name) => !Object.hasOwn(overrides, name)).sort();
+  if (assumed.length > 0)
+    expanded['Metadata'] = {
+      ...objectOf(document['Metadata']),
+      [ASSUMED]: Object.fromEntries(assumed.map((name) => [name, all.parameters[name]])),
+    };
   const { Transform: _, ...rest } = expanded;
   const left = transforms.filter((one) => one !== LANGUAGE_EXTENSIONS || needsTransform(rest));
   return left.length === 0 ? rest : { ...rest, Transform: left.length === 1 ? left[0] : left };

@@ -161,15 +161,14 @@ async function readOne(
       return layer === undefined ? [] : [[name, layer] as const];
     }),
   );
-  const place = { inside: `${outer.place.inside}${logicalId}.`, givenLayers };
+  const givenLater = Object.keys(given).filter((name) => !Object.hasOwn(known, name));
+  const place = { inside: `${outer.place.inside}${logicalId}.`, givenLayers, givenLater };
   const written = await withIncludes(root, file, parseTemplate(text, file), known, later);
   const read = readTemplate(written, file, known, place);
   const { scope } = read;
   // A default is not what it has where the nesting template gives a value that only the deployment knows.
   const parameters = Object.fromEntries(
-    Object.entries(scope.parameters).filter(
-      ([name]) => !Object.hasOwn(given, name) || Object.hasOwn(known, name),
-    ),
+    Object.entries(scope.parameters).filter(([name]) => !givenLater.includes(name)),
   );
   const inner = { ...scope, parameters };
   const template = { ...read, document: await withFiles(root, file, read.document, inner, later) };

@@ -138,10 +138,12 @@ export interface Place {
   inside: string;
   /** Layers of the project that its parameters are given: their logical ids, by the parameter's name. */
   givenLayers: ReadonlyMap<string, string>;
+  /** Parameters that it gives values which only the deployment knows: their defaults count for nothing. */
+  givenLater: readonly string[];
 }
 
 /** The project's own template. */
-export const OUTERMOST: Place = { inside: '', givenLayers: new Map() };
+export const OUTERMOST: Place = { inside: '', givenLayers: new Map(), givenLater: [] };
 
 /** The packages that a handler's module begins with and its folder ends with: SAM's ParentPackageMode `auto`. */
 function commonPackage(handler: string, codeUri: string): string {
@@ -453,7 +455,9 @@ export function readTemplate(
   place: Place = OUTERMOST,
 ): ProjectTemplate {
   const written = typeof source === 'string' ? parseTemplate(source, file) : source;
-  const document = isObject(written) ? withoutLanguageExtensions(written, file, overrides) : written;
+  const document = isObject(written)
+    ? withoutLanguageExtensions(written, file, overrides, place.givenLater)
+    : written;
   const parsed = templateSchema.safeParse(document);
   if (!parsed.success || !isObject(document)) {
     throw new TemplateError(

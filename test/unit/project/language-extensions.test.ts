@@ -146,6 +146,35 @@ Resources: { T: { Type: AWS::SNS::Topic, Properties: { V: ${node} } }, U: { Type
     );
   });
 
+  it('stay where a nesting template gives what only the deployment knows, whatever the default', () => {
+    const text = `${HEAD}
+Parameters: { Stage: { Type: String, Default: dev } }
+Resources: { T: { Type: AWS::SNS::Topic, Properties: { V: !ToJsonString { a: !Ref Stage } } } }
+`;
+    const read = (givenLater: string[]) =>
+      readTemplate(text, 'template.yaml', {}, { inside: 'N.', givenLayers: new Map(), givenLater }).document;
+    expect(read([])['Resources']).toMatchObject({ T: { Properties: { V: '{"a":"dev"}' } } });
+    expect(read(['Stage'])['Resources']).toMatchObject({
+      T: { Properties: { V: { 'Fn::ToJsonString': { a: { Ref: 'Stage' } } } } },
+    });
+  });
+
+  it('say upon which defaults they stand, and upon nothing that nobody has asked for', () => {
+    const text = `
+Parameters:
+  Names: { Type: CommaDelimitedList, Default: 'a,b' }
+  Stage: { Type: String, Default: dev }
+  Other: { Type: String, Default: x }
+Conditions: { IsProd: !Equals [!Ref Stage, prod] }
+Metadata: { Mine: 1 }
+Resources:
+  Fn::ForEach::T: [N, !Ref Names, { 'T\${N}': { Type: X, DeletionPolicy: !If [IsProd, Retain, Delete], V: !Ref Other } }]
+`;
+    expect(expand(text)['Metadata']).toEqual({ Mine: 1, PlimsollAssumes: { Names: 'a,b', Stage: 'dev' } });
+    expect(expand(text, { Names: 'c' })['Metadata']).toEqual({ Mine: 1, PlimsollAssumes: { Stage: 'dev' } });
+    expect(expand(text, { Names: 'c', Stage: 'prod' })['Metadata']).toEqual({ Mine: 1 });
+  });
+
   it('say what becomes of a resource when it goes', () => {
     const text = `
 Parameters: { Stage: { Type: String, Default: dev } }
