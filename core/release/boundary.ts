@@ -190,7 +190,7 @@ export function refuseForeignRights(file: string, within: Within, rights: Rights
     : macroIn(template, 'template');
   if (macro !== undefined)
     refuse(
-      `${macro}: only ${SAM_TRANSFORM} is expanded here, so that nothing comes in which nobody has looked at; write out what it makes, and leave it out`,
+      `${macro}: only ${SAM_TRANSFORM}, ${LANGUAGE_EXTENSIONS} and files of the project are expanded here, so that nothing comes in which nobody has looked at; write out what it makes, and leave it out`,
     );
   const check = (where: string, properties: unknown) => {
     for (const { path, role } of rolesIn(properties, where))

@@ -263,12 +263,12 @@ describe('a template that cannot be held', () => {
     const template = (BASE['template.yaml'] ?? '')
       .replace(
         'Transform: AWS::Serverless-2016-10-31',
-        'Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]',
+        'Transform: [Shared::Macro, AWS::Serverless-2016-10-31]',
       )
       .replace('      Timeout: 10\n', '      AutoPublishAlias: live\n');
     const end = await release('unheld', await projectZip({ 'template.yaml': template }));
     expect(end.error).toBe('UnsupportedProjectError');
-    expect(end.message).toMatch(/Transform .*LanguageExtensions.* is expanded here/);
+    expect(end.message).toMatch(/Transform .*Shared::Macro.* are expanded here/);
   });
 
   it('is refused with the words of the SAM transform where that does not take it', async () => {
