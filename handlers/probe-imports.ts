@@ -19,6 +19,7 @@ import {
 } from '../core/release/probe.ts';
 import { keys, releaseSchema } from '../core/release/release.ts';
 import type { Stored } from '../core/release/stored.ts';
+import { agrees, layersOf } from '../core/release/versions.ts';
 import { ArtifactBucket } from './lib/artifact-bucket.ts';
 import { lambdaHandler, setting } from './lib/handler.ts';
 import { PATIENT } from './lib/patience.ts';
@@ -62,9 +63,12 @@ const MIB = 1024 * 1024;
 /** Imports get a whole processor from here on, so that their time says something. */
 const PROBE_MEMORY_MB = 1769;
 
-/** Modules of the function and of all its layers; whoever imports one more than the function does, proves more. */
+/**
+ * Modules of the function and of all its layers; whoever imports one more than the function does, proves more. Where it sees
+ * other versions than a layer was proven with, that layer's modules may fail here: the function's own say whether it needs them.
+ */
 async function modulesOf(bucket: ArtifactBucket, plan: BuildPlan, fn: PlannedFunction): Promise<string[]> {
-  const layers = plan.layers.filter(({ name }) => fn.layers.includes(name));
+  const layers = agrees(fn, plan.layers) ? layersOf(fn, plan.layers) : [];
   const manifests = await Promise.all([
     ...layers.map(({ name, key }) => bucket.readJson(keys.manifest('layer', name, key), manifestSchema)),
     bucket.readJson(keys.manifest('function', fn.name, fn.key), manifestSchema),

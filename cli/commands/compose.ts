@@ -9,6 +9,7 @@ import { runWorkload } from '../../core/optimise/workload.ts';
 import type { BuildPlan, PlannedFunction } from '../../core/release/build-plan.ts';
 import { handlerModule } from '../../core/release/entry.ts';
 import { isOurs } from '../../core/release/plan.ts';
+import { onPath } from '../../core/release/versions.ts';
 import { LAMBDA_LAYERS_PER_FUNCTION } from '../../core/size/limits.ts';
 import { megabytes } from '../../core/size/report.ts';
 import { type Overrides, openBuild } from '../open-build.ts';
@@ -34,7 +35,7 @@ async function usedBy(
   const interpreter = await findPython(fn.target.python, workspace.folder);
   const find = (name: string) => workspace.artifacts.get(name);
   const own = find(fn.name);
-  const layers = fn.layers.flatMap((name) => find(name) ?? []);
+  const layers = onPath(fn.layers).flatMap((name) => find(name) ?? []);
   const { trace } = await runWorkload(
     {
       name: fn.name,

@@ -46,8 +46,8 @@ export interface ArtifactSpec {
   runtimes: string;
   /** Whether layers of others, which nobody here has looked into, stand beside it. */
   others?: boolean;
-  /** What a person should know of it. */
-  notes?: readonly string[];
+  /** What a person should know of it, once its distributions are installed. */
+  notes?: (distributions: Manifest['distributions']) => readonly string[];
 }
 
 /** What functions may fetch, beside the artifact's zip. */
@@ -288,6 +288,7 @@ export async function buildArtifact(
   const imports = runs ? await importsOf(spec, libraries, modules, interpreter, onStep) : [];
   report(spec, imports);
 
+  const distributions = distributionSizes(installed, installedSizes);
   onStep('zip');
   return seal(tree, libraries, workdir, {
     kind: spec.kind,
@@ -298,13 +299,13 @@ export async function buildArtifact(
     ...(fetched ? { removed: fetched } : {}),
     installedBytes: totalBytes(installedFiles),
     installedFolders: folderSizes(installedFiles),
-    distributions: distributionSizes(installed, installedSizes),
+    distributions,
     steps: spec.decisions.steps,
     bytecode,
     modules,
     imports: imports.map(({ module, ms }) => ({ module, ms })),
     notes: [
-      ...(spec.notes ?? []),
+      ...(spec.notes?.(distributions) ?? []),
       ...(runs
         ? []
         : [

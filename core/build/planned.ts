@@ -5,8 +5,11 @@ import type { Decisions } from '../optimise/decisions.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { ownModules } from '../release/entry.ts';
 import { PROBE_FILE } from '../release/probe.ts';
+import { clashes, layersOf, onPath, ownVersions } from '../release/versions.ts';
+import { megabytes } from '../size/report.ts';
 import { buildArtifact, type OnStep } from './artifact.ts';
 import { buildForeign } from './foreign.ts';
+import type { Manifest } from './manifest.ts';
 import { LOOKED_AT, usedOfRuntime } from './runtime-packages.ts';
 import { script } from './scripts.ts';
 import type { Built } from './seal.ts';
@@ -41,7 +44,7 @@ function decisionsOf({ name, decisions }: PlannedLayer | PlannedFunction): Decis
 }
 
 const librariesOf = (trees: ReadonlyMap<string, string>, names: readonly string[]) =>
-  names.flatMap((name) => {
+  onPath(names).flatMap((name) => {
     const tree = trees.get(name);
     return tree === undefined ? [] : [join(tree, 'python')];
   });
@@ -77,7 +80,7 @@ const LISTING_BOTO3 =
 
 /** That the version of what a function takes from the runtime is not the project's to say. */
 function notesOnRuntime(root: string, plan: BuildPlan, fn: PlannedFunction): string[] {
-  const own = plan.layers.filter(({ name }) => fn.layers.includes(name));
+  const own = layersOf(fn, plan.layers);
   const held = new Set([fn, ...own].flatMap(({ distributions }) => distributions.map(({ name }) => name)));
   const python = [fn, ...own].flatMap(({ sources }) => sources).filter(({ to }) => to.endsWith('.py'));
   const texts = python.map(({ from }) => readFileSync(join(root, from), 'utf8'));
@@ -86,6 +89,26 @@ function notesOnRuntime(root: string, plan: BuildPlan, fn: PlannedFunction): str
   const names = used.map(({ name, version }) => `${name} ${version}`).join(', ');
   return [
     `functions take ${names} from the runtime python${fn.target.python} (versions looked at on ${LOOKED_AT}); AWS moves them without notice. ${LISTING_BOTO3}`,
+  ];
+}
+
+/** What a function carries or sees in another version than its layers hold, and what that costs. */
+function notesOnVersions(
+  plan: BuildPlan,
+  fn: PlannedFunction,
+  distributions: Manifest['distributions'],
+): string[] {
+  const layers = layersOf(fn, plan.layers);
+  const bytes = (wanted: string) => distributions.find(({ name }) => name === wanted)?.installedBytes ?? 0;
+  return [
+    ...ownVersions(fn, layers).map(
+      ({ name, version, layer, layerVersion }) =>
+        `function ${fn.name} carries ${name} ${version} of its own, ${megabytes(bytes(name))} as installed, since its layer ${layer} has ${layerVersion}`,
+    ),
+    ...clashes(layers).map(
+      ({ name, version, layer, layerVersion }) =>
+        `function ${fn.name} runs with ${name} ${version}: a later one of its layers brings it over the ${layerVersion} of ${layer}`,
+    ),
   ];
 }
 
@@ -109,7 +132,10 @@ export function buildFunction(
       beside: librariesOf(trees, fn.layers),
       runtimes,
       others: fn.foreignLayers > 0,
-      notes: notesOnRuntime(root, plan, fn),
+      notes: (distributions) => [
+        ...notesOnRuntime(root, plan, fn),
+        ...notesOnVersions(plan, fn, distributions),
+      ],
     },
     workdir,
     onStep,

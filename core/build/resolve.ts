@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -32,6 +32,9 @@ export interface Distribution {
 export type RequirementSets = Readonly<Record<string, readonly string[]>>;
 
 const fileOf = (index: number) => `set-${index}.txt`;
+
+const pins = (distributions: readonly Distribution[]) =>
+  distributions.map(({ name, version }) => `${name}==${version}\n`).join('');
 
 /** The lines that `uv pip install --require-hashes` takes. */
 export function lockLines(distributions: readonly Distribution[]): string {
@@ -101,12 +104,14 @@ export function withOwnHashes(distributions: readonly Distribution[], sets: Requ
 /**
  * Resolves all requirement sets together, once, so that they share one version of everything; wheels only.
  * @param constraints distributions that are fixed already, those of the layers below
+ * @param preferred distributions whose versions are taken where the requirements allow them
  * @throws ResolutionError with uv's explanation and the requirement sets that disagree
  */
 export async function resolveSets(
   sets: RequirementSets,
   target: Target,
   constraints: readonly Distribution[] = [],
+  preferred: readonly Distribution[] = [],
 ): Promise<Distribution[]> {
   const ids = Object.keys(sets);
   if (ids.length === 0) return [];
@@ -118,10 +123,9 @@ export async function resolveSets(
         return writeFile(join(folder, fileOf(index)), `${lines.join('\n')}\n`);
       }),
     );
-    await writeFile(
-      join(folder, 'constraints.txt'),
-      constraints.map(({ name, version }) => `${name}==${version}\n`).join(''),
-    );
+    await writeFile(join(folder, 'constraints.txt'), pins(constraints));
+    // uv keeps to the versions of the file that it writes where it can (`uv pip compile`, --upgrade).
+    await writeFile(join(folder, 'lock.txt'), pins(preferred));
     const result = await uv(
       [
         'pip',
@@ -134,6 +138,7 @@ export async function resolveSets(
         `--python-version=${target.python}`,
         `--python-platform=${uvPlatform(target.python, target.architecture)}`,
         '--constraint=constraints.txt',
+        '--output-file=lock.txt',
         ...ids.map((_, index) => fileOf(index)),
       ],
       folder,
@@ -144,7 +149,7 @@ export async function resolveSets(
         `the requirements of ${list} cannot be resolved for Python ${target.python} on ${target.architecture}: ${readable(result.stderr, ids)}. Correct the requirements.txt that names it.`,
       );
     }
-    return withOwnHashes(parseLock(result.stdout, ids), sets);
+    return withOwnHashes(parseLock(await readFile(join(folder, 'lock.txt'), 'utf8'), ids), sets);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -171,15 +176,15 @@ const lockSchema = z.array(
 
 /** Resolves as before where neither the requirements nor the target have changed: a build of the same project stays the same. */
 export function rememberingResolver(folder: string): typeof resolveSets {
-  return async (sets, target, constraints = []) => {
+  return async (sets, target, constraints = [], preferred = []) => {
     if (Object.keys(sets).length === 0) return [];
     const key = createHash('sha256')
-      .update(JSON.stringify([sets, target, constraints]))
+      .update(JSON.stringify([sets, target, constraints, preferred]))
       .digest('hex');
     const file = join(folder, `${key}.json`);
     const known = await readCache(file, lockSchema);
     if (known !== undefined) return known;
-    const resolved = await resolveSets(sets, target, constraints);
+    const resolved = await resolveSets(sets, target, constraints, preferred);
     await writeWhole(file, JSON.stringify(resolved));
     return resolved;
   };

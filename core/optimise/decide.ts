@@ -11,6 +11,7 @@ import { findPython } from '../build/uv.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { ownHandler, ownModules } from '../release/entry.ts';
 import { isOurs, isProvenWith, isSameTarget } from '../release/plan.ts';
+import { agrees, layersOf, onPath, whyMerged } from '../release/versions.ts';
 import type { ProjectDecisions } from './decisions.ts';
 import { optimise } from './optimise.ts';
 import type { FetchableFile, Unit } from './unit.ts';
@@ -159,21 +160,29 @@ interface Trees {
   foreign: ReadonlyMap<string, string>;
 }
 
-/** One workload a function, and one for each layer that no function uses: its imports. */
+/**
+ * One workload a function, and one for each layer that no function uses as it was resolved: its imports. A function that sees
+ * other versions than a layer was resolved with need not be able to import all of that layer.
+ */
 function workloadsOf({ plan, workdir }: DecideInput, { layers, functions, foreign }: Trees): Workload[] {
   const common = { fetch: plan.fetch, bytecodeCache: bytecodeCache(workdir) };
   const pick = (names: readonly string[]) =>
     names.flatMap((name) => layers.find((unit) => unit.name === name) ?? []);
   const ours = plan.functions.filter(isOurs);
+  const isProvenIn = (fn: PlannedFunction) => agrees(fn, plan.layers);
   const pathsOf = (names: readonly string[]) =>
-    names.flatMap((name) => layers.find((unit) => unit.name === name)?.libraries ?? foreign.get(name) ?? []);
+    onPath(names).flatMap(
+      (name) => layers.find((unit) => unit.name === name)?.libraries ?? foreign.get(name) ?? [],
+    );
   const idle = plan.layers.filter(
-    (layer) => isOurs(layer) && !ours.some((fn) => fn.layers.includes(layer.name)),
+    (layer) => isOurs(layer) && !ours.some((fn) => fn.layers.includes(layer.name) && isProvenIn(fn)),
   );
-  return [
-    ...ours.flatMap((fn, index): Workload[] => {
+  const ofFunctions = (wanted: boolean) =>
+    ours.flatMap((fn, index): Workload[] => {
+      if (isProvenIn(fn) !== wanted) return [];
       const own = functions[index];
       const handler = ownHandler(fn);
+      const merged = whyMerged(layersOf(fn, plan.layers));
       if (own === undefined || own.idle !== undefined) return [];
       return [
         {
@@ -182,13 +191,17 @@ function workloadsOf({ plan, workdir }: DecideInput, { layers, functions, foreig
           name: fn.name,
           others: fn.foreignLayers > 0,
           paths: [own.libraries, ...pathsOf(fn.layers), ...own.runtime],
-          modules: modulesOf([...pick(fn.layers), own]),
+          modules: modulesOf([...(wanted ? pick(fn.layers) : []), own]),
           ...(handler === undefined ? { blind: 'its handler is in a layer of others' } : { handler }),
+          ...(merged === undefined ? {} : { blind: merged }),
           events: fn.smoke,
           environment: fn.environment,
         },
       ];
-    }),
+    });
+  // How a layer's modules import is asked of the first workload that sees it.
+  return [
+    ...ofFunctions(true),
     ...idle.flatMap((layer): Workload[] => {
       const seen = pick([layer.name, ...layer.requires]);
       const own = seen.find(({ name }) => name === layer.name);
@@ -205,6 +218,7 @@ function workloadsOf({ plan, workdir }: DecideInput, { layers, functions, foreig
         },
       ];
     }),
+    ...ofFunctions(false),
   ];
 }
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { allocate } from '../build/allocate.ts';
 import { readRequirements } from '../build/requirements.ts';
-import { closure, type Distribution, resolveSets, type Target } from '../build/resolve.ts';
+import { type Distribution, resolveSets, type Target } from '../build/resolve.ts';
 import { findServices, RULE_FILES, type ServicesInUse } from '../build/rules.ts';
 import { isLeftover } from '../build/tree.ts';
 import { ProjectError } from '../errors.ts';
@@ -27,6 +27,8 @@ import {
   type PlannedLayer,
   UNKNOWN_VALUE,
 } from './build-plan.ts';
+import { type Resolve, resolveBeside, resolveLayers } from './resolution.ts';
+import { clashes, heldBy } from './versions.ts';
 
 /** Raise it when the same input would be built into other bytes. */
 const BUILD_FORMAT = 13;
@@ -123,9 +125,6 @@ function together(all: readonly ServicesInUse[]): ServicesInUse {
   return all.includes('all') ? 'all' : [...new Set((all as string[][]).flat())].sort();
 }
 
-/** Finds the distributions of requirement sets: see resolveSets. */
-export type Resolve = typeof resolveSets;
-
 /** Layers that are built for the same are resolved, and share what they have, together. */
 async function planLayers(
   project: Project,
@@ -152,15 +151,23 @@ async function planGroup(
 ): Promise<PlannedLayer[]> {
   const { root } = project;
   const target = layers[0]?.target ?? project.target;
-  const sets: Record<string, string[]> = {};
-  for (const layer of layers) {
-    if (layer.requirements) sets[layer.name] = await readRequirements(root, layer.requirements);
-  }
-  const distributions = await resolve(sets, target);
+  const sets = await requirementsOf(root, layers, ({ name }) => name);
   const nameOf = new Map(layers.map(({ logicalId, name }) => [logicalId, name]));
+  const users = project.functions.filter((fn) => fn.layers.some((id) => nameOf.has(id)));
+  const beside = users.filter((fn) => isOurs(fn) && isSameTarget(targetOf(fn), target));
+  const pins = await requirementsOf(root, beside, ({ logicalId }) => logicalId);
+  const needed = await resolveLayers(sets, pins, target, resolve);
+  const needs = (name: string) => needed.get(name) ?? [];
+  const listed = users.map((fn) => fn.layers.flatMap((id) => nameOf.get(id) ?? []));
+  const clashing = new Set(
+    listed
+      .map((names) => names.map((name) => ({ name, distributions: needs(name) })))
+      .filter((held) => clashes(held).length > 0)
+      .flatMap((held) => held.map(({ name }) => name)),
+  );
   const allocated = allocate({
-    layers: layers.map(({ name }) => ({ id: name, needs: closure(name, distributions) })),
-    functions: project.functions.map((fn) => ({ layers: fn.layers.flatMap((id) => nameOf.get(id) ?? []) })),
+    layers: layers.map(({ name }) => ({ id: name, needs: new Set(needs(name).map(pinned)) })),
+    functions: listed.map((names) => ({ layers: names })),
   });
   const result: PlannedLayer[] = [];
   for (const { id, carries, requires, wave } of allocated) {
@@ -173,8 +180,10 @@ async function planGroup(
     const lower = result.filter(({ name }) => requires.includes(name));
     const all = [...new Set(lower.flatMap((one) => [one.name, ...one.requires]))];
     const sources = sourcesOf(root, layer.contentUri, ['requirements.txt'], layerPath(layer), true);
-    const own = distributions.filter(({ name }) => carries.includes(name)).map(withoutVia);
-    const keepsSources = layer.pythons.length > 1;
+    const own = needs(id)
+      .filter((one) => carries.includes(pinned(one)))
+      .map(withoutVia);
+    const keepsSources = layer.pythons.length > 1 || clashing.has(id);
     const key = digest(root, sources, [
       target,
       own,
@@ -182,7 +191,6 @@ async function planGroup(
       result.filter(({ name }) => all.includes(name)).map((one) => one.key),
       ...(keepsSources ? ['keeps its sources'] : []),
     ]);
-    const needs = [...closure(id, distributions)].sort();
     result.push({
       logicalId: layer.logicalId,
       name: id,
@@ -196,10 +204,26 @@ async function planGroup(
       runtimes: layer.pythons.map((python) => `python${python}`),
       architectures: layer.processors,
       keepsSources,
-      needs,
+      needs: needs(id)
+        .map(({ name }) => name)
+        .sort(),
     });
   }
   return result;
+}
+
+const pinned = ({ name, version }: Distribution) => `${name}==${version}`;
+
+/** The requirements of those that have some, by id. */
+async function requirementsOf<One extends { requirements?: string }>(
+  root: string,
+  all: readonly One[],
+  idOf: (one: One) => string,
+): Promise<Record<string, string[]>> {
+  const sets: Record<string, string[]> = {};
+  for (const one of all)
+    if (one.requirements) sets[idOf(one)] = await readRequirements(root, one.requirements);
+  return sets;
 }
 
 /** Who asked for a distribution does not change its bytes. */
@@ -213,12 +237,12 @@ async function planFunction(
 ): Promise<PlannedFunction> {
   const { root } = project;
   const target = targetOf(fn);
-  const own = layers.filter(({ logicalId }) => fn.layers.includes(logicalId));
-  const held = own.flatMap(({ distributions }) => distributions);
-  const set = fn.requirements ? { [fn.logicalId]: await readRequirements(root, fn.requirements) } : {};
-  const resolved = await resolve(set, target, held);
+  const own = fn.layers.flatMap((id) => layers.find(({ logicalId }) => logicalId === id) ?? []);
+  const held = heldBy(own);
+  const set = await requirementsOf(root, [fn], ({ logicalId }) => logicalId);
+  const resolved = await resolveBeside(set, target, held, resolve);
   const distributions = resolved
-    .filter(({ name }) => !held.some((other) => other.name === name))
+    .filter((one) => !held.some((other) => pinned(other) === pinned(one)))
     .map(withoutVia);
   const sources = sourcesOf(root, fn.codeUri, [SMOKE_FOLDER], (path) => posix.join(fn.parent, path), true);
   const services = servicesInUse(project, sources);

@@ -102,7 +102,9 @@ describe('the exit code of deploy', () => {
     expect(unknown.stderr).toContain("unknown option '--nope'");
     const elsewhere = await plimsoll('deploy', '--project', join(ROOT, 'docs'), '--stack-name', 'x');
     expect(elsewhere.code).toBe(2);
-    expect(elsewhere.stderr).toMatch(/ProjectError: .*no template\.yaml, template\.yml or template\.json here/);
+    expect(elsewhere.stderr).toMatch(
+      /ProjectError: .*no template\.yaml, template\.yml or template\.json here/,
+    );
     const parameter = await plimsoll('deploy', '--project', PROJECT, '--parameter', 'Nope=1');
     expect(parameter.code).toBe(2);
     expect(parameter.stderr).toContain('has no parameter Nope; it declares Environment, BedrockModelId');
