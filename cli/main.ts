@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Argument, Command } from 'commander';
 import { killMarked, MARK } from '../core/left-behind.mjs';
+import { VERSION } from '../core/version.ts';
 import { acceptanceCommand } from './commands/acceptance.ts';
 import { buildCommand } from './commands/build.ts';
 import { deployCommand } from './commands/deploy-command.ts';
@@ -26,6 +27,7 @@ process.channel?.unref();
 
 const program = new Command('plimsoll')
   .description('Builds, trims, proves and ships the Python layers and functions of a SAM project')
+  .version(VERSION)
   // Temporary files are needed by every command: said before anything starts.
   .hook('preAction', () => rmdirSync(mkdtempSync(join(tmpdir(), 'plimsoll-'))))
   .exitOverride();

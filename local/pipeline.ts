@@ -29,6 +29,8 @@ interface Options {
   pipeline?: string;
   /** What its owner would say with `cdk deploy -c`, by name. @default nothing */
   context?: Readonly<Record<string, string>>;
+  /** Of its sources, where somebody has begun to read them. */
+  sources?: Promise<string>;
   signal?: AbortSignal;
 }
 
@@ -41,10 +43,10 @@ interface Options {
 export async function deployPipeline(
   aws: EmbeddedAws,
   folder: string,
-  { pipeline = DEFAULT_PIPELINE, context = {}, signal }: Options = {},
+  { pipeline = DEFAULT_PIPELINE, context = {}, sources = pipelineFingerprint(), signal }: Options = {},
 ): Promise<PipelineOutputs> {
   const deployed = join(folder, 'pipeline.sha256');
-  const fingerprint = `${pipeline} ${JSON.stringify(context)} ${await pipelineFingerprint()}`;
+  const fingerprint = `${pipeline} ${JSON.stringify(context)} ${await sources}`;
   if (!aws.isFresh && (await readFile(deployed, 'utf8').catch(() => '')) === fingerprint)
     return readOutputs(join(folder, OUTPUTS_FILE), pipeline);
   await createAssetBucket(aws);

@@ -5,6 +5,7 @@ import { Listr } from 'listr2';
 import { ALL_ROLES } from '../../core/release/boundary.ts';
 import type { PipelineOutputs } from '../../core/release/pipeline-outputs.ts';
 import { EmbeddedAws } from '../../local/embedded-aws.ts';
+import { pipelineFingerprint } from '../../local/fingerprint.ts';
 import { STATE } from '../../local/paths.ts';
 import { deployPipeline } from '../../local/pipeline.ts';
 import { PipelineClient } from '../pipeline-client.ts';
@@ -51,8 +52,12 @@ async function isWhole(
 const LAPTOP = { context: { roles: ALL_ROLES, unbuilt: 'stub' } };
 
 /** The pipeline in an embedded AWS; undefined where the state that was found cannot be used. */
-async function deployedPipeline(aws: EmbeddedAws, folder: string): Promise<PipelineOutputs | undefined> {
-  const outputs = await deployPipeline(aws, folder, LAPTOP).catch((error: unknown) => {
+async function deployedPipeline(
+  aws: EmbeddedAws,
+  folder: string,
+  sources: Promise<string>,
+): Promise<PipelineOutputs | undefined> {
+  const outputs = await deployPipeline(aws, folder, { ...LAPTOP, sources }).catch((error: unknown) => {
     if (aws.isFresh) throw error;
     return undefined;
   });
@@ -75,6 +80,9 @@ async function startPipeline(
     return aws;
   };
   const begin = performance.now();
+  // Read while the embedded AWS starts; what goes wrong is said where it is asked for.
+  const sources = pipelineFingerprint();
+  sources.catch(() => {});
   const list = new Listr<Partial<Started>>(
     [
       {
@@ -88,7 +96,7 @@ async function startPipeline(
         title: 'Deploy the pipeline with CDK',
         task: async (context, task) => {
           if (!context.aws) return;
-          let outputs = await deployedPipeline(context.aws, folder);
+          let outputs = await deployedPipeline(context.aws, folder, sources);
           if (!outputs) {
             task.output = 'The state of the embedded AWS does not fit together; it is made anew.';
             await context.aws.stop();

@@ -61,7 +61,7 @@ async function create(
     if (!(error instanceof ResourceConflictException)) throw error;
   }
   await waitUntilFunctionActiveV2(
-    { client: lambda, maxWaitTime: ACTIVE_SECONDS, minDelay: 1, maxDelay: 5 },
+    { client: lambda, maxWaitTime: ACTIVE_SECONDS, minDelay: 0.2, maxDelay: 5 },
     { FunctionName: rest.FunctionName },
   );
 }

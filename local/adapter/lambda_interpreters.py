@@ -16,6 +16,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import threading
 
 # Runs before the worker's own first line. -S would be shorter, but the worker is started without arguments.
 ISOLATE = """
@@ -27,8 +28,17 @@ _sys.dont_write_bytecode = True
 PACKAGES = pathlib.Path(__file__).parents[2] / "core" / "build" / "python" / "runtime-packages.json"
 
 
-@functools.lru_cache(maxsize=None)
+_one_at_a_time = threading.Lock()
+
+
 def packages(runtime):
+    """Folder with the packages that a runtime brings, installed once: functions start side by side. See installed_packages."""
+    with _one_at_a_time:
+        return installed_packages(runtime)
+
+
+@functools.lru_cache(maxsize=None)
+def installed_packages(runtime):
     """Folder with the packages that a runtime brings; None where nothing is known of it. Raises RuntimeError with uv's words."""
     known = json.loads(PACKAGES.read_text(encoding="utf-8"))["runtimes"].get(runtime)
     if known is None:
