@@ -48,12 +48,12 @@ export class Builds extends Construct {
   /** Of the projects. */
   readonly logGroups: LogGroup[] = [];
 
-  /** @param rights what Resolve allows templates to ask for */
+  /** @param rights what Resolve allows templates to ask for, and how long traffic is watched at most after a step, in seconds */
   constructor(
     scope: Construct,
     id: string,
     storage: Storage,
-    { boundary, roles, unbuilt }: Rights,
+    { boundary, roles, unbuilt, longestBake }: Rights & { longestBake: string | undefined },
     private readonly packages: PackageSources,
   ) {
     super(scope, id);
@@ -63,6 +63,7 @@ export class Builds extends Construct {
         PERMISSIONS_BOUNDARY: boundary,
         ALLOWED_ROLES: roles.join(','),
         UNBUILT: unbuilt,
+        ...(longestBake === undefined ? {} : { LONGEST_BAKE: longestBake }),
       }),
       OptimiseProject: this.project('Optimise', 'optimise', storage, cli, Duration.seconds(BUILD_SECONDS)),
       LayerProject: this.project('Layer', 'layer', storage, cli, Duration.seconds(BUILD_SECONDS)),

@@ -26,7 +26,7 @@ const underBoundary = (boundary: string): Permission => ({
 
 /** What the schemas name and this role does not get, with the reason; a star stands for anything. */
 export const NOT_GRANTED: Readonly<Record<string, string>> = {
-  'codedeploy:*': 'The pipeline shifts traffic itself; a template with a DeploymentPreference is rejected.',
+  'codedeploy:*': 'The pipeline shifts traffic itself; no template is deployed with a DeploymentPreference.',
   'dynamodb:AssociateTableReplica': 'Only global tables have replicas.',
   'dynamodb:CreateTableReplica': 'Only global tables have replicas.',
   'dynamodb:BatchWriteItem': 'Items: CloudFormation writes some only into replicas.',

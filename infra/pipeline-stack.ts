@@ -54,7 +54,8 @@ export class PipelineStack extends Stack {
     const unbuilt = this.contextText('unbuilt') === 'stub' ? ('stub' as const) : ('reject' as const);
     const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [], unbuilt };
     const { role } = new CloudFormationRole(this, 'CloudFormation', storage, boundary);
-    const builds = new Builds(this, 'Builds', storage, rights, packages);
+    const longestBake = this.contextText('longestBake');
+    const builds = new Builds(this, 'Builds', storage, { ...rights, longestBake }, packages);
     const handlers = new Handlers(this, 'Handlers', { storage, builds, topic, cloudFormationRole: role });
     const back = new RollbackMachine(this, 'Back', { handlers, topic });
     const rollback = back.machine;

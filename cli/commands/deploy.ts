@@ -238,7 +238,10 @@ export async function deploy(options: DeployOptions, place: Place): Promise<numb
   const { project, stackName } = await prepare(options, place.unbuilt);
   const { parameters } = project;
   const { unbuilt } = place.unbuilt === 'stub' ? withoutUnbuilt(project, isOnPath) : project;
-  const left = unbuilt.map(({ logicalId, why }) => `Not released here: ${logicalId}: ${why}.`);
+  const left = [
+    ...unbuilt.map(({ logicalId, why }) => `Not released here: ${logicalId}: ${why}.`),
+    ...project.remarks.map((line) => `Note: ${line}.`),
+  ];
   const { rollback, allowDataLoss, whenLocked, unlock } = options;
   const how = { stackName, parameters, rollback, allowDataLoss, whenLocked, unlock };
   const { executionArn, bytes } = await handOver(client, project.root, how, project);

@@ -10,7 +10,11 @@ import { explainDefaults, type SizeReport } from '../../core/size/report.ts';
 export function remarks(
   manifests: readonly Manifest[],
   report: SizeReport,
-  project: Pick<Project, 'unreleasable' | 'unbuilt'> = { unreleasable: [], unbuilt: [] },
+  project: Pick<Project, 'unreleasable' | 'unbuilt' | 'remarks'> = {
+    unreleasable: [],
+    unbuilt: [],
+    remarks: [],
+  },
 ): string[] {
   const lines = manifests.flatMap(({ steps, notes }) => [
     ...steps.flatMap(({ note }) => (note === undefined ? [] : [`Not traced: ${note}.`])),
@@ -19,6 +23,7 @@ export function remarks(
   const before = [
     ...project.unreleasable.map(({ message }) => `Before it can be released: ${message}.`),
     ...project.unbuilt.map(({ logicalId, why }) => `Not built: ${logicalId}: ${why}.`),
+    ...project.remarks.map((line) => `Note: ${line}.`),
   ];
   return [...new Set([...before, ...lines, ...explainDefaults(report).map((line) => `Note: ${line}.`)])];
 }

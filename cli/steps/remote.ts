@@ -17,6 +17,7 @@ import { unpack } from '../../core/build/unpack.ts';
 import { InvalidInputError, messageOf, PlimsollError } from '../../core/errors.ts';
 import type { Rights } from '../../core/release/boundary.ts';
 import { type BuildPlan, buildPlanSchema } from '../../core/release/build-plan.ts';
+import { MAX_BAKE_SECONDS } from '../../core/release/limits.ts';
 import { keys, type Release, releaseSchema } from '../../core/release/release.ts';
 import { ARTIFACT_LIMITS, PROJECT_LIMITS } from '../../core/size/limits.ts';
 import { systemSentence } from '../../core/system-errors.mjs';
@@ -44,6 +45,12 @@ export class Remote {
     }
     const { RELEASE, ARTIFACT_BUCKET, AWS_REGION } = env.data;
     return new Remote(releaseSchema.parse(JSON.parse(RELEASE)), ARTIFACT_BUCKET, AWS_REGION);
+  }
+
+  /** How long traffic is watched at most after a step, in seconds. */
+  get longestBake(): number {
+    const { LONGEST_BAKE: seconds } = process.env;
+    return seconds === undefined ? MAX_BAKE_SECONDS : Number(seconds);
   }
 
   /** What the pipeline's owner allows templates to ask for; set on the build that reads them. @throws InvalidInputError */

@@ -11,7 +11,7 @@ import { loadProject } from '../../core/project/project.ts';
 import { rejectUnreleasable } from '../../core/project/releasable.ts';
 import { rejectUnbuilt, withoutUnbuilt } from '../../core/project/unbuilt.ts';
 import type { PlannedArtifact } from '../../core/release/build-plan.ts';
-import { isDecided, planProject, withDecisions } from '../../core/release/plan.ts';
+import { isDecided, planProject, withDecisions, withLongestBake } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
 import { megabytes } from '../../core/size/report.ts';
 import { Remote } from './remote.ts';
@@ -39,7 +39,7 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   const project = remote.rights.unbuilt === 'stub' ? withoutUnbuilt(loaded, isOnPath) : loaded;
   if (project === loaded) rejectUnbuilt(project);
   for (const { logicalId, why } of project.unbuilt) say(`${logicalId} is not built: ${why}`);
-  const plan = await planProject(project);
+  const plan = withLongestBake(await planProject(project), remote.longestBake);
   await remote.writeText(
     keys.template(release),
     JSON.stringify(await new Templates(project, plan, remote, workdir, say).main()),

@@ -107,7 +107,10 @@ export const configSchema = z.strictObject({
     )
     .max(200)
     .default([]),
-  /** How traffic goes over to new versions of functions with AutoPublishAlias, once these have passed their smoke tests. */
+  /**
+   * How traffic goes over to new versions of functions with AutoPublishAlias, once these have passed their smoke tests.
+   * @default as the DeploymentPreference of the template says, else all at once
+   */
   traffic: z
     .strictObject({
       /** Percent of the traffic, step by step, before all of it. @default all at once */
@@ -128,16 +131,27 @@ export const configSchema = z.strictObject({
       },
       path: ['bake'],
     })
-    .default({ steps: [], bake: 0, alarms: [] }),
+    .optional(),
   smoke: z.strictObject({ endpoints: z.array(endpoint).max(50).default([]) }).default({ endpoints: [] }),
 });
 
 export type ProjectConfig = z.infer<typeof configSchema>;
 export type EndpointCheck = ProjectConfig['smoke']['endpoints'][number];
 
-/** How traffic goes over: percent, and how long the alarms are watched then, in seconds. The last step is all of it. */
-export const stepsOf = ({ traffic }: ProjectConfig): { percent: number; bakeSeconds: number }[] =>
-  [...traffic.steps, 100].map((percent) => ({ percent, bakeSeconds: traffic.bake }));
+/** How traffic goes over to new versions behind aliases. */
+export interface Traffic {
+  /** Percent, and how long the alarms are watched then, in seconds. The last step is all of it. */
+  steps: { percent: number; bakeSeconds: number }[];
+  /** Names of alarms that stop it, beside the functions' own. */
+  alarms: string[];
+}
+
+/** As plimsoll.yaml says; undefined where it says nothing. */
+export const trafficOf = ({ traffic }: ProjectConfig): Traffic | undefined =>
+  traffic && {
+    steps: [...traffic.steps, 100].map((percent) => ({ percent, bakeSeconds: traffic.bake })),
+    alarms: traffic.alarms,
+  };
 
 /** "budgets.total: Invalid input", one line a problem. */
 export function describeIssues(error: z.ZodError): string {

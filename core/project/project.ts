@@ -5,13 +5,21 @@ import type { Target } from '../build/resolve.ts';
 import { isLeftover } from '../build/tree.ts';
 import { MissingFileError, OutsideProjectError, type PlimsollError, ProjectError } from '../errors.ts';
 import { whyTooLong } from '../release/limits.ts';
-import { CONFIG_FILE, describeIssues, type ProjectConfig, readConfig, stepsOf } from './config.ts';
+import {
+  CONFIG_FILE,
+  describeIssues,
+  type ProjectConfig,
+  readConfig,
+  type Traffic,
+  trafficOf,
+} from './config.ts';
 import { ifThere, parseJson, REPLACED, readProjectFile, refuseLinkOutside } from './files.ts';
 import { withIncludes } from './include.ts';
 import { type Later, withFiles } from './inline.ts';
 import { objectOf } from './intrinsics.ts';
 import { allNested, type NestedTemplate, readNested, withLayersOfOutputs } from './nested.ts';
 import { pathInProject } from './path.ts';
+import { slowest } from './preference.ts';
 import { listSources, rejectLink } from './sources.ts';
 import { type LayerTarget, mainTarget, targetOfLayer } from './target.ts';
 import {
@@ -28,6 +36,7 @@ import { parseTemplate } from './yaml.ts';
 /** Folder beside a function's code that holds its smoke events; it is not shipped. */
 export const SMOKE_FOLDER = 'smoke';
 const MAX_SMOKE_EVENT_BYTES = 200_000;
+const AT_ONCE: Traffic = { steps: [{ percent: 100, bakeSeconds: 0 }], alarms: [] };
 
 /** One invocation that a deployed function must answer as expected. */
 export interface SmokeEvent {
@@ -62,6 +71,9 @@ export interface Project {
   unreleasable: readonly PlimsollError[];
   /** Functions that no build of ours can build; they are in none of the lists below. */
   unbuilt: readonly Unbuilt[];
+  /** What of the templates does not count here, for people. */
+  remarks: readonly string[];
+  traffic: Traffic;
   config: ProjectConfig;
   /** Of all templates. */
   layers: ProjectLayer[];
@@ -237,7 +249,9 @@ export async function loadProject(
     later,
   );
   const layers = withDistinctNames(declared);
-  const why = whyTooLong({ functions: functions.length, steps: stepsOf(config) });
+  const preferences = all.flatMap((one) => one.template.preferences);
+  const traffic = trafficOf(config) ?? slowest(preferences) ?? AT_ONCE;
+  const why = whyTooLong({ functions: functions.length, steps: traffic.steps });
   if (why !== undefined) throw new ProjectError(`${CONFIG_FILE}: traffic: ${why}`);
   return {
     root,
@@ -250,6 +264,8 @@ export async function loadProject(
     unbuilt: all.flatMap(({ template: { images } }) =>
       images.map((logicalId) => ({ logicalId, why: 'a container image that is still to be built' })),
     ),
+    remarks: preferences.flatMap(({ remarks }) => remarks),
+    traffic,
     config,
     layers,
     functions,

@@ -1,11 +1,12 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
-import { TemplateError, UnsupportedProjectError } from '../errors.ts';
+import { TemplateError } from '../errors.ts';
 import { describeIssues } from './config.ts';
 import { type ForeignBuild, foreignBuild, isComplete } from './foreign.ts';
 import { isObject, ownValue, resolve, resolveText, type Scope } from './intrinsics.ts';
 import { withoutLanguageExtensions } from './language-extensions.ts';
 import { noEchoIn, withoutNames } from './no-echo.ts';
+import { type Preference, preferenceOf, withoutPreferences } from './preference.ts';
 import { parseTemplate } from './yaml.ts';
 
 export const SAM_TRANSFORM = 'AWS::Serverless-2016-10-31';
@@ -73,7 +74,7 @@ export interface TemplateFunction {
 }
 
 export interface ProjectTemplate {
-  /** The template in long form, as CloudFormation will read it. */
+  /** The template in long form, as CloudFormation will read it; traffic is the pipeline's, not CodeDeploy's. */
   document: Record<string, unknown>;
   layers: TemplateLayer[];
   functions: TemplateFunction[];
@@ -81,6 +82,8 @@ export interface ProjectTemplate {
   images: string[];
   /** Whether functions are published behind an alias, which we then hold until they are proven. */
   hasAliases: boolean;
+  /** How traffic goes over to the new versions of these, where the template says so. */
+  preferences: Preference[];
   /** What is known of its intrinsics before deployment. */
   scope: Scope;
   /** Declared parameters and their defaults. */
@@ -345,13 +348,11 @@ class TemplateReader {
     return this.propertiesOf(resource)['AutoPublishAlias'] !== undefined;
   }
 
-  /** CodeDeploy would lead traffic to what no smoke test has seen. */
-  refuseCodeDeploy(logicalId: string, resource: Resource): void {
-    const preference = this.propertiesOf(resource)['DeploymentPreference'];
-    if (!isObject(preference) || resolve(preference['Enabled'], this.scope) === false) return;
-    throw new UnsupportedProjectError(
-      `${this.file}: Resources.${logicalId}.Properties.DeploymentPreference: traffic goes over once the smoke tests have passed, as "traffic" in plimsoll.yaml says; leave it out`,
-    );
+  /** How traffic goes over to new versions of a function behind an alias. */
+  preference(logicalId: string, resource: Resource): Preference | undefined {
+    if (!this.hasAlias(resource)) return undefined;
+    const written = this.propertiesOf(resource)['DeploymentPreference'];
+    return preferenceOf(this.place.inside + logicalId, written, this.resources, this.scope);
   }
 
   architecture(logicalId: string, properties: Properties): Architecture {
@@ -501,7 +502,15 @@ export function readTemplate(
   });
   checkNames(file, layers);
   const serverless = all.filter(([, resource]) => resource.Type === SERVERLESS_FUNCTION);
-  for (const [id, resource] of serverless) reader.refuseCodeDeploy(id, resource);
   const hasAliases = serverless.some(([, resource]) => reader.hasAlias(resource));
-  return { document, layers, functions, images: reader.images, hasAliases, scope, parameters };
+  return {
+    document: withoutPreferences(document),
+    layers,
+    functions,
+    images: reader.images,
+    hasAliases,
+    preferences: serverless.flatMap(([id, resource]) => reader.preference(id, resource) ?? []),
+    scope,
+    parameters,
+  };
 }

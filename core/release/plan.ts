@@ -10,7 +10,6 @@ import { isLeftover } from '../build/tree.ts';
 import { ProjectError } from '../errors.ts';
 import { type Decisions, type Mode, NO_DECISIONS, type ProjectDecisions } from '../optimise/decisions.ts';
 import { SAFETY_SET } from '../optimise/keep.ts';
-import { stepsOf } from '../project/config.ts';
 import type { ForeignBuild, SamResource } from '../project/foreign.ts';
 import { ownValue } from '../project/intrinsics.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
@@ -384,7 +383,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     budgets: budgetsOf(project),
     keepReleases: project.config.keepReleases,
     protect: project.config.protect,
-    traffic: { steps: stepsOf(project.config), alarms: project.config.traffic.alarms },
+    traffic: project.traffic,
     endpoints: project.config.smoke.endpoints,
   };
 }
@@ -438,6 +437,18 @@ export function withDecisions(plan: BuildPlan, decisions: ProjectDecisions): Bui
     functions: plan.functions.map((fn) => decided(fn, ownValue(decisions.function, fn.name))),
   };
 }
+
+/** The plan with no step of its traffic watched for longer. Pure. @param longest in seconds */
+export const withLongestBake = (plan: BuildPlan, longest: number): BuildPlan => ({
+  ...plan,
+  traffic: {
+    ...plan.traffic,
+    steps: plan.traffic.steps.map(({ percent, bakeSeconds }) => ({
+      percent,
+      bakeSeconds: Math.min(bakeSeconds, longest),
+    })),
+  },
+});
 
 /** Whether the optimiser has decided. */
 export const isDecided = ({ layers, functions }: BuildPlan): boolean =>

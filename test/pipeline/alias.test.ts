@@ -24,7 +24,7 @@ import {
   upload,
 } from '../support/aws.ts';
 import { callWithoutPause } from '../support/client.ts';
-import { aliased, BASE, DEPLOYED_BY_OTHERS, type Files, projectZip } from '../support/project.ts';
+import { aliased, BASE, changed, DEPLOYED_BY_OTHERS, type Files, projectZip } from '../support/project.ts';
 
 const STACK = 'aliased';
 
@@ -156,9 +156,13 @@ describe('a function behind an alias', () => {
   });
 
   const ALARM = 'orders-missing';
-  const steps = (bake: number) => `traffic: { steps: [50], bake: ${bake}, alarms: [${ALARM}] }\n`;
 
   it('takes traffic step by step, and none any more when an alarm goes off', async () => {
+    const preference = changed(
+      'template.yaml',
+      '      Timeout: 10\n',
+      `      Timeout: 10\n      AutoPublishAlias: live\n      DeploymentPreference: { Type: Canary10Percent5Minutes, Alarms: [${ALARM}] }\n`,
+    );
     const cloudwatch = new CloudWatchClient();
     await cloudwatch.send(
       new PutMetricAlarmCommand({
@@ -176,13 +180,13 @@ describe('a function behind an alias', () => {
     const before = await stateOf(STACK);
     const calls = callWithoutPause(STACK);
     const arn = await start({
-      source: await upload(`uploads/${STACK}.zip`, await project(6, { 'plimsoll.yaml': steps(120) })),
+      source: await upload(`uploads/${STACK}.zip`, await project(6, preference)),
       stackName: STACK,
     });
     await until('both versions to answer', async () =>
       (calls.seen['200 6'] ?? 0) > 5 && (calls.seen['200 2'] ?? 0) > 5 ? true : undefined,
     );
-    expect(Object.values((await alias()).weights)).toEqual([0.5]);
+    expect(Object.values((await alias()).weights)).toEqual([0.1]);
     await cloudwatch.send(
       new SetAlarmStateCommand({
         AlarmName: ALARM,
@@ -200,7 +204,8 @@ describe('a function behind an alias', () => {
   });
 
   it('goes over in full when no alarm goes off, though one is red since before', async () => {
-    const end = await release(STACK, await project(6, { 'plimsoll.yaml': steps(3) }));
+    const traffic = `traffic: { steps: [50], bake: 3, alarms: [${ALARM}] }\n`;
+    const end = await release(STACK, await project(6, { 'plimsoll.yaml': traffic }));
     expect(end.status, end.message).toBe('SUCCEEDED');
     expect((await alias()).weights).toEqual({});
     expect(await get(STACK, '/hello')).toMatchObject({ body: { version: 6 } });

@@ -122,15 +122,6 @@ describe('a template that asks for admin rights', () => {
       ),
       /PermissionsBoundary/,
     ],
-    [
-      'traffic that CodeDeploy leads',
-      changed(
-        'template.yaml',
-        '      Timeout: 10\n',
-        '      AutoPublishAlias: live\n      DeploymentPreference: { Type: AllAtOnce }\n',
-      ),
-      /DeploymentPreference: .*"traffic" in plimsoll\.yaml/,
-    ],
   ])('is refused before anything starts where it asks for %s', async (_what, files, message) => {
     const end = await release('refused', await projectZip({ ...BASE, ...files }));
     expect(end.error).toBe('UnsupportedProjectError');
