@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { Option } from 'commander';
+import { adoptIndexes } from '../core/build/indexes.ts';
 import { isOnPath } from '../core/build/on-path.ts';
 import { rememberingResolver } from '../core/build/resolve.ts';
-import { rememberedPlan, Workspace } from '../core/build/workspace.ts';
+import { Wheels } from '../core/build/wheels.ts';
+import { rememberedPlan, Workspace, wheelsIn } from '../core/build/workspace.ts';
 import { PrerequisiteError } from '../core/errors.ts';
 import { type Mode, modeSchema } from '../core/optimise/decisions.ts';
 import { buildFolder } from '../core/project/files.ts';
@@ -30,6 +32,7 @@ export const lazyOption = (): Option =>
 export async function openProject({ mode, lazy, parameter, ...place }: Overrides): Promise<Project> {
   const { project: whole } = await openProjectAt(place, parameter);
   const project = withoutUnbuilt(whole, isOnPath);
+  await adoptIndexes(project.root, project.requirementFiles);
   const optimise = {
     ...project.config.optimise,
     ...(mode === undefined ? {} : { mode }),
@@ -43,7 +46,7 @@ export const workFolder = (root: string): Promise<string> => buildFolder(root, B
 
 /** The plan of a project, with the resolution that lies in its build folder as long as nothing has changed. */
 export const planIn = (project: Project, folder: string): Promise<BuildPlan> =>
-  planProject(project, rememberingResolver(join(folder, 'resolutions')));
+  planProject(project, rememberingResolver(join(folder, 'resolutions'), new Wheels(wheelsIn(folder))));
 
 export interface Opened {
   root: string;

@@ -29,7 +29,7 @@ export interface PackageSources {
   npmRegistry: string | undefined;
 }
 
-/** The tools' own settings. A project's requirements can name no index; npm puts its environment above a project's .npmrc. */
+/** The tools' own settings. Where they name an index, a project's requirements can name none; npm puts its environment above a project's .npmrc. */
 function sourceVariables({ indexes, npmRegistry }: PackageSources): Record<string, string> {
   const npm = npmRegistry === undefined ? {} : { NPM_CONFIG_REGISTRY: npmRegistry };
   const last = indexes.at(-1);
@@ -105,6 +105,7 @@ export class Builds extends Construct {
           artifacts.arnForObjects('decisions/*'),
           artifacts.arnForObjects('nested/*'),
           artifacts.arnForObjects('uploads/*'),
+          artifacts.arnForObjects('wheels/*'),
         ],
       },
       {

@@ -1,6 +1,6 @@
 import { createWriteStream, existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
@@ -14,10 +14,12 @@ import { z } from 'zod';
 import { REMOVED_FILE } from '../../core/build/artifact.ts';
 import { SBOM_FILE } from '../../core/build/sbom.ts';
 import { unpack } from '../../core/build/unpack.ts';
+import { placeOfWheel } from '../../core/build/wheels.ts';
 import { InvalidInputError, messageOf, PlimsollError } from '../../core/errors.ts';
 import type { Rights } from '../../core/release/boundary.ts';
 import { type BuildPlan, buildPlanSchema } from '../../core/release/build-plan.ts';
 import { MAX_BAKE_SECONDS } from '../../core/release/limits.ts';
+import { madeWheels } from '../../core/release/plan.ts';
 import { keys, type Release, releaseSchema } from '../../core/release/release.ts';
 import { ARTIFACT_LIMITS, PROJECT_LIMITS } from '../../core/size/limits.ts';
 import { systemSentence } from '../../core/system-errors.mjs';
@@ -113,6 +115,24 @@ export class Remote {
       }),
     );
     return new Map(trees);
+  }
+
+  /** Keeps wheels that were built of what has none, for the builds that install them. @param folder of wheels */
+  async storeWheels(plan: BuildPlan, folder: string): Promise<void> {
+    for (const wheel of madeWheels(plan)) {
+      const key = keys.wheel(wheel.sha256, wheel.file);
+      if (!(await this.exists(key))) await this.uploadFile(key, placeOfWheel(folder, wheel));
+    }
+  }
+
+  /** Fetches those that are not there. What comes is checked against its hash when it is installed. @param folder of wheels */
+  async fetchWheels(plan: BuildPlan, folder: string): Promise<void> {
+    for (const wheel of madeWheels(plan)) {
+      const place = placeOfWheel(folder, wheel);
+      if (existsSync(place)) continue;
+      await mkdir(dirname(place), { recursive: true });
+      await this.download(this.bucket, keys.wheel(wheel.sha256, wheel.file), undefined, place);
+    }
   }
 
   async exists(key: string): Promise<boolean> {

@@ -1,16 +1,20 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { adoptIndexes } from '../../core/build/indexes.ts';
 import { isOnPath } from '../../core/build/on-path.ts';
 import { type BuildContext, buildFunction, buildLayer } from '../../core/build/planned.ts';
+import { resolveSets } from '../../core/build/resolve.ts';
 import type { Built } from '../../core/build/seal.ts';
+import { Wheels } from '../../core/build/wheels.ts';
+import { wheelsIn } from '../../core/build/workspace.ts';
 import { InvalidInputError } from '../../core/errors.ts';
 import { decide, type ProvenUnit } from '../../core/optimise/decide.ts';
 import { noEchoIn } from '../../core/project/no-echo.ts';
 import { loadProject } from '../../core/project/project.ts';
 import { rejectUnreleasable } from '../../core/project/releasable.ts';
 import { rejectUnbuilt, withoutUnbuilt } from '../../core/project/unbuilt.ts';
-import type { PlannedArtifact } from '../../core/release/build-plan.ts';
+import type { BuildPlan, PlannedArtifact } from '../../core/release/build-plan.ts';
 import { isDecided, planProject, withDecisions, withLongestBake } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
 import { megabytes } from '../../core/size/report.ts';
@@ -39,7 +43,13 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   const project = remote.rights.unbuilt === 'stub' ? withoutUnbuilt(loaded, isOnPath) : loaded;
   if (project === loaded) rejectUnbuilt(project);
   for (const { logicalId, why } of project.unbuilt) say(`${logicalId} is not built: ${why}`);
-  const plan = withLongestBake(await planProject(project), remote.longestBake);
+  await adoptIndexes(root, project.requirementFiles);
+  const wheels = new Wheels(wheelsIn(workdir));
+  const planned = await planProject(project, (sets, target, constraints, preferred) =>
+    resolveSets(sets, target, constraints, preferred, wheels),
+  );
+  const plan = withLongestBake(planned, remote.longestBake);
+  await remote.storeWheels(plan, wheels.folder);
   await remote.writeText(
     keys.template(release),
     JSON.stringify(await new Templates(project, plan, remote, workdir, say).main()),
@@ -58,6 +68,12 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   else await optimise(remote, workdir, { root, plan });
 }
 
+/** What installing needs: the indexes that the project names, and the wheels that were built for it. */
+async function ready(remote: Remote, workdir: string, root: string, plan: BuildPlan): Promise<void> {
+  await adoptIndexes(root, plan.requirementFiles);
+  await remote.fetchWheels(plan, wheelsIn(workdir));
+}
+
 /** Decides what can go from every artifact, where that is not known yet, and builds those that are not in the bucket. */
 async function optimise(
   remote: Remote,
@@ -66,11 +82,13 @@ async function optimise(
 ): Promise<void> {
   const key = keys.decisions(plan.decisionsKey);
   if (isDecided(plan) || (await remote.exists(key))) return;
+  await ready(remote, workdir, root, plan);
   const { decisions, units } = await decide({
     root,
     plan,
     workdir: join(workdir, 'optimise'),
     runtimes: runtimesIn(workdir),
+    wheels: wheelsIn(workdir),
     onStep: say,
   });
   await remote.writeText(key, JSON.stringify(decisions));
@@ -121,6 +139,7 @@ async function layer(remote: Remote, workdir: string, name: string): Promise<voi
       workdir,
     ),
   ]);
+  await ready(remote, workdir, root, plan);
   const context = await contextOf(workdir, 'layer', name, { root, plan, trees });
   const { manifest } = await buildLayer(planned, context);
   await remote.upload('layer', planned, context.workdir);
@@ -135,6 +154,7 @@ async function functions(remote: Remote, workdir: string): Promise<void> {
   const missing = plan.functions.filter((_, index) => !present[index]);
   const used = plan.layers.filter(({ name }) => missing.some((fn) => fn.layers.includes(name)));
   const [root, trees] = await Promise.all([remote.fetchProject(workdir), remote.fetchLayers(used, workdir)]);
+  await ready(remote, workdir, root, plan);
   for (const fn of missing) {
     const context = await contextOf(workdir, 'function', fn.name, { root, plan, trees });
     const { manifest } = await buildFunction(fn, context);
@@ -155,6 +175,7 @@ async function contextOf(
     ...rest,
     workdir: folder,
     runtimes: runtimesIn(workdir),
+    wheels: wheelsIn(workdir),
     onStep: (step) => say(`${name}: ${step}`),
   };
 }

@@ -44,6 +44,8 @@ export interface ArtifactSpec {
   beside: readonly string[];
   /** Where copies of the runtime's own packages are kept. */
   runtimes: string;
+  /** Folder of the wheels that were built here. */
+  wheels: string;
   /** Whether layers of others, which nobody here has looked into, stand beside it. */
   others?: boolean;
   /** What a person should know of it, once its distributions are installed. */
@@ -120,8 +122,9 @@ export async function installPackages(
   distributions: readonly Distribution[],
   libraries: string,
   target: Target,
+  wheels?: string,
 ): Promise<Packages> {
-  const installed = await install(distributions, libraries, target);
+  const installed = await install(distributions, libraries, target, wheels);
   const files = listTree(libraries);
   await addFinder(
     libraries,
@@ -139,7 +142,7 @@ async function prepare(spec: ArtifactSpec, tree: string, removed: string, onStep
     return spec.decided;
   }
   onStep('install');
-  const packages = await installPackages(spec.distributions, libraries, spec.target);
+  const packages = await installPackages(spec.distributions, libraries, spec.target, spec.wheels);
   await copySources(spec.sources, tree);
   onStep('trim');
   const fetchable = spec.decisions.fetchable.map((path) => ({ path, from: join(libraries, path) }));

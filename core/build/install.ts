@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InstallError } from '../errors.ts';
+import { withoutCredentials } from './credentials.ts';
 import { normalizeName } from './names.ts';
 import { type Distribution, lockLines, type Target } from './resolve.ts';
 import { uv, uvPlatform } from './uv.ts';
+import { placeOfWheel } from './wheels.ts';
 
 /** An installed distribution and the files that its RECORD lists, relative to the tree. */
 export interface Installed {
@@ -40,12 +42,16 @@ async function readInstalled(tree: string, distributions: readonly Distribution[
  * Installs pinned distributions into an empty folder: wheels only, each checked against its hash, for the target's
  * platform whatever this machine is. Where it can be, files are links to uv's cache, which all projects share: they may
  * be removed and replaced, and never written to.
+ * @param wheels folder of those that were built here: see Wheels. Default: there are none
+ * @param environment says where uv looks for packages. Default: the process's own
  * @throws InstallError with uv's explanation
  */
 export async function install(
   distributions: readonly Distribution[],
   tree: string,
   target: Target,
+  wheels?: string,
+  environment?: NodeJS.ProcessEnv,
 ): Promise<Installed[]> {
   await mkdir(tree, { recursive: true });
   if (distributions.length === 0) return [];
@@ -62,18 +68,22 @@ export async function install(
       '--link-mode=hardlink',
       `--python-version=${target.python}`,
       `--python-platform=${uvPlatform(target.python, target.architecture)}`,
+      ...distributions.flatMap(({ made }) =>
+        made && wheels ? [`--find-links=${dirname(placeOfWheel(wheels, made))}`] : [],
+      ),
       '--target',
       tree,
       '-r',
       lock,
     ],
     dirname(tree),
+    environment,
   );
   await rm(lock);
   if (result.code !== 0) {
     const names = distributions.map(({ name, version }) => `${name}==${version}`).join(', ');
     throw new InstallError(
-      `cannot install ${names} for Python ${target.python} on ${target.architecture}: ${result.stderr.trim().slice(0, 2000)}`,
+      `cannot install ${names} for Python ${target.python} on ${target.architecture}: ${withoutCredentials(result.stderr).trim().slice(0, 2000)}`,
     );
   }
   // Console scripts name this machine's interpreter; a layer has no use for them. uv's lock marks its own work only.

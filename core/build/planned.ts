@@ -24,6 +24,8 @@ export interface BuildContext {
   workdir: string;
   /** Where copies of the runtime's own packages are kept. */
   runtimes: string;
+  /** Folder of the wheels that were built here. */
+  wheels: string;
   onStep?: OnStep;
   /** The tree in which the optimiser decided, where it is still there. */
   decided?: ProvenUnit | undefined;
@@ -52,7 +54,7 @@ const librariesOf = (trees: ReadonlyMap<string, string>, names: readonly string[
 /** Builds one layer of a plan; the layers that it requires must have been built. @throws see buildArtifact, buildForeign */
 export function buildLayer(
   layer: PlannedLayer,
-  { root, trees, workdir, runtimes, onStep, decided }: BuildContext,
+  { root, trees, workdir, runtimes, wheels, onStep, decided }: BuildContext,
 ): Promise<Built> {
   if (layer.foreign) return buildForeign('layer', layer, layer.foreign, { root, workdir, onStep });
   return buildArtifact(
@@ -66,8 +68,10 @@ export function buildLayer(
       mount: '/opt',
       sources: fromRoot(root, layer),
       modules: [],
+      notes: () => notesOnSources({ kind: 'layer', ...layer }),
       beside: librariesOf(trees, layer.requires),
       runtimes,
+      wheels,
     },
     workdir,
     onStep,
@@ -92,6 +96,16 @@ function notesOnRuntime(root: string, plan: BuildPlan, fn: PlannedFunction): str
   ];
 }
 
+/** What has no wheel, and what it was built of. */
+const notesOnSources = ({
+  kind,
+  name,
+  distributions,
+}: { kind: string } & Pick<PlannedLayer, 'name' | 'distributions'>) =>
+  distributions.flatMap(({ made, ...one }) =>
+    made ? [`${kind} ${name}: ${one.name} ${one.version} was built from ${made.of}`] : [],
+  );
+
 /** What a function carries or sees in another version than its layers hold, and what that costs. */
 function notesOnVersions(
   plan: BuildPlan,
@@ -115,7 +129,7 @@ function notesOnVersions(
 /** Builds one function of a plan and proves, where it is ours, that its handler imports beside its layers. @throws see buildArtifact, buildForeign */
 export function buildFunction(
   fn: PlannedFunction,
-  { root, plan, trees, workdir, runtimes, onStep, decided }: BuildContext,
+  { root, plan, trees, workdir, runtimes, wheels, onStep, decided }: BuildContext,
 ): Promise<Built> {
   if (fn.foreign) return buildForeign('function', fn, fn.foreign, { root, workdir, onStep });
   return buildArtifact(
@@ -131,10 +145,12 @@ export function buildFunction(
       modules: ownModules(fn),
       beside: librariesOf(trees, fn.layers),
       runtimes,
+      wheels,
       others: fn.foreignLayers > 0,
       notes: (distributions) => [
         ...notesOnRuntime(root, plan, fn),
         ...notesOnVersions(plan, fn, distributions),
+        ...notesOnSources({ kind: 'function', ...fn }),
       ],
     },
     workdir,

@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ResolutionError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
 import { readCache, writeWhole } from './cache.ts';
+import { withoutCredentials } from './credentials.ts';
 import { normalizeName } from './names.ts';
-import { splitHashes } from './requirements.ts';
-import { uv, uvPlatform } from './uv.ts';
+import { BOUND, directOf, splitHashes } from './requirements.ts';
+import { findPython, glibcOf, uv, uvPlatform } from './uv.ts';
+import { isSettled, type MadeWheel, nameOfAddress, placeOfWheel, type Wheels } from './wheels.ts';
 
 /** What wheels must fit. */
 export interface Target {
@@ -24,6 +27,8 @@ export interface Distribution {
   version: string;
   /** `sha256:…` of every file of this version that the index offers. */
   hashes: string[];
+  /** The wheel that was built of it, in a folder of wheels, and of what: of its sources, an address, a folder. */
+  made?: { file: string; sha256: string; of: string } | undefined;
   /** Names of the distributions, and ids of the requirement sets, that ask for it. */
   via: string[];
 }
@@ -70,7 +75,7 @@ export function parseLock(text: string, ids: readonly string[]): Distribution[] 
 
 /** uv's own words, without its frame, and with our file names put back. */
 function readable(stderr: string, ids: readonly string[]): string {
-  const text = stderr
+  const text = withoutCredentials(stderr)
     .split('\n')
     .filter((line) => !/^(warning|hint):/i.test(line.trim()))
     .map((line) => line.replace(/^[\s×╰─▶│├]+/, ''))
@@ -80,53 +85,95 @@ function readable(stderr: string, ids: readonly string[]): string {
   return text.trim().slice(0, 2000);
 }
 
-/**
- * Where the requirements name hashes, no other file may be installed: uv writes down what the index says, not what they ask.
- * Pure. @throws ResolutionError where the index has no such file
- */
-export function withOwnHashes(distributions: readonly Distribution[], sets: RequirementSets): Distribution[] {
-  const wanted = Object.entries(sets).flatMap(([id, lines]) =>
+/** The hashes that requirements name, by whom: `-c` lines included. */
+const asking = (sets: RequirementSets) =>
+  Object.entries(sets).flatMap(([id, lines]) =>
     lines.map(splitHashes).flatMap(({ requirement, hashes }) => {
-      const name = /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(requirement)?.[0] ?? '';
-      return hashes.length > 0 ? [{ id, name: normalizeName(name), hashes }] : [];
+      const name = /^(?:-c )?([A-Za-z0-9][A-Za-z0-9._-]*)/.exec(requirement)?.[1] ?? '';
+      return hashes.length > 0 && directOf(requirement) === undefined
+        ? [{ id, name: normalizeName(name), hashes }]
+        : [];
     }),
   );
+
+const askedHashes = (sets: RequirementSets, name: string): string[] => [
+  ...new Set(asking(sets).flatMap((one) => (one.name === name ? one.hashes : []))),
+];
+
+/**
+ * Where the requirements name hashes, no other file may be installed: uv writes down what the index says, not what they ask. What
+ * was built here is pinned by its own. Pure. @throws ResolutionError where the index has no such file
+ */
+export function withOwnHashes(
+  distributions: readonly Distribution[],
+  sets: RequirementSets,
+  made: ReadonlyMap<string, NonNullable<Distribution['made']>> = new Map(),
+): Distribution[] {
+  const wanted = asking(sets);
   return distributions.map((one) => {
-    const asking = wanted.filter(({ name }) => name === normalizeName(one.name));
-    const hashes = one.hashes.filter((hash) => asking.every((own) => own.hashes.includes(hash)));
-    if (hashes.length > 0 || asking.length === 0) return { ...one, hashes };
+    const built = made.get(`${normalizeName(one.name)}==${one.version}`);
+    if (built) return { ...one, hashes: [`sha256:${built.sha256}`], made: built };
+    const asked = wanted.filter(({ name }) => name === normalizeName(one.name));
+    const hashes = one.hashes.filter((hash) => asked.every((own) => own.hashes.includes(hash)));
+    if (hashes.length > 0 || asked.length === 0) return { ...one, hashes };
     throw new ResolutionError(
-      `${one.name}==${one.version}: no file of the index has a hash that the requirements of ${asking.map(({ id }) => id).join(', ')} name. Either the package is not the one that was pinned, or the line is wrong: correct --hash in requirements.txt.`,
+      `${one.name}==${one.version}: no file of the index has a hash that the requirements of ${asked.map(({ id }) => id).join(', ')} name. Either the package is not the one that was pinned, or the line is wrong: correct --hash in requirements.txt.`,
     );
   });
 }
 
-/**
- * Resolves all requirement sets together, once, so that they share one version of everything; wheels only.
- * @param constraints distributions that are fixed already, those of the layers below
- * @param preferred distributions whose versions are taken where the requirements allow them
- * @throws ResolutionError with uv's explanation and the requirement sets that disagree
- */
-export async function resolveSets(
-  sets: RequirementSets,
+/** A requirement set as uv reads it. */
+interface Prepared {
+  lines: string[];
+  constraints: string[];
+  /** Whether versions that are no releases yet may be taken. */
+  takesPre: boolean;
+  made: { wheel: MadeWheel; of: string }[];
+}
+
+const NO_WHEELS = 'nothing can be built from source here';
+
+/** Builds what a set names by its address, so that all of it has a version and a hash. */
+async function prepare(
+  lines: readonly string[],
   target: Target,
-  constraints: readonly Distribution[] = [],
-  preferred: readonly Distribution[] = [],
-): Promise<Distribution[]> {
-  const ids = Object.keys(sets);
-  if (ids.length === 0) return [];
-  const folder = await mkdtemp(join(tmpdir(), 'plimsoll-resolve-'));
-  try {
-    await Promise.all(
-      ids.map((id, index) => {
-        const lines = (sets[id] ?? []).map((line) => splitHashes(line).requirement);
-        return writeFile(join(folder, fileOf(index)), `${lines.join('\n')}\n`);
-      }),
-    );
-    await writeFile(join(folder, 'constraints.txt'), pins(constraints));
+  wheels: Wheels | undefined,
+): Promise<Prepared> {
+  const prepared: Prepared = { lines: [], constraints: [], takesPre: false, made: [] };
+  for (const line of lines) {
+    const isConstraint = line.startsWith(BOUND);
+    const direct = directOf(isConstraint ? line.slice(BOUND.length) : line);
+    if (line === '--pre') prepared.takesPre = true;
+    else if (direct) {
+      const of = nameOfAddress(direct.address);
+      if (!wheels) throw new ResolutionError(`${of}: ${NO_WHEELS}`);
+      const wheel = await wheels.ofAddress(direct, target);
+      prepared.made.push({ wheel, of });
+      const pin = `${wheel.name}${isConstraint ? '' : direct.extras}==${wheel.version}${direct.marker}`;
+      (isConstraint ? prepared.constraints : prepared.lines).push(pin);
+    } else if (isConstraint) prepared.constraints.push(splitHashes(line.slice(BOUND.length)).requirement);
+    else prepared.lines.push(splitHashes(line).requirement);
+  }
+  return prepared;
+}
+
+/** One attempt of a resolution, in a folder of its own. */
+class Attempt {
+  constructor(
+    private readonly folder: string,
+    private readonly ids: readonly string[],
+    private readonly target: Target,
+    private readonly preferred: readonly Distribution[],
+    private readonly takesPre: boolean,
+  ) {}
+
+  /** @param onlyWheels else what has none is taken, too, and nothing may be built of the answer as it is */
+  async compile(onlyWheels: boolean): Promise<{ code: number | null; stderr: string; lock: string }> {
+    const lock = join(this.folder, 'lock.txt');
     // uv keeps to the versions of the file that it writes where it can (`uv pip compile`, --upgrade).
-    await writeFile(join(folder, 'lock.txt'), pins(preferred));
-    const result = await uv(
+    await writeFile(lock, pins(this.preferred));
+    const { python, architecture } = this.target;
+    const { code, stderr } = await uv(
       [
         'pip',
         'compile',
@@ -134,22 +181,125 @@ export async function resolveSets(
         '--no-header',
         '--generate-hashes',
         '--annotation-style=split',
-        '--only-binary=:all:',
-        `--python-version=${target.python}`,
-        `--python-platform=${uvPlatform(target.python, target.architecture)}`,
+        ...(onlyWheels ? ['--only-binary=:all:'] : [`--python=${await findPython(python, this.folder)}`]),
+        ...(this.takesPre ? ['--prerelease=allow'] : []),
+        `--python-version=${python}`,
+        `--python-platform=${uvPlatform(python, architecture)}`,
         '--constraint=constraints.txt',
+        '--find-links=wheels',
         '--output-file=lock.txt',
-        ...ids.map((_, index) => fileOf(index)),
+        ...this.ids.map((_, index) => fileOf(index)),
       ],
-      folder,
+      this.folder,
     );
-    if (result.code !== 0) {
-      const list = ids.join(', ');
-      throw new ResolutionError(
-        `the requirements of ${list} cannot be resolved for Python ${target.python} on ${target.architecture}: ${readable(result.stderr, ids)}. Correct the requirements.txt that names it.`,
-      );
+    return { code, stderr, lock: code === 0 ? await readFile(lock, 'utf8') : '' };
+  }
+
+  failure(stderr: string): ResolutionError {
+    const { python, architecture } = this.target;
+    return new ResolutionError(
+      `the requirements of ${this.ids.join(', ')} cannot be resolved for Python ${python} on ${architecture}: ${readable(stderr, this.ids)}. Correct the requirements.txt that names it.`,
+    );
+  }
+}
+
+/** Names that uv would take, had they a wheel for the target. Pure. @param stderr of `uv pip compile --only-binary` */
+export const withoutWheels = (stderr: string): string[] => [
+  ...new Set(
+    [...stderr.matchAll(/Wheels are required for `([^`]+)`/g)].map(([, name = '']) => normalizeName(name)),
+  ),
+];
+
+/**
+ * Why the wheels of a package do not fit, where it is the age of Lambda's operating system; undefined where it is not. Pure.
+ * @param stderr of `uv pip compile --only-binary`
+ */
+export function whyTooNew(stderr: string, { python, architecture }: Target): string | undefined {
+  const [, name = '', version = '', platforms = ''] =
+    /Wheels are available for `([^`]+)` \(v([^)]+)\) on the following platforms?: ([^\n]+)/.exec(stderr) ??
+    [];
+  const machine = architecture === 'arm64' ? 'aarch64' : 'x86_64';
+  const fitting = [...platforms.matchAll(/`manylinux_2_(\d+)_(\w+)`/g)].flatMap(([, minor, on]) =>
+    on === machine ? [Number(minor)] : [],
+  );
+  const there = glibcOf(python);
+  const oldest = Math.min(...fitting);
+  if (fitting.length === 0 || oldest <= there) return undefined;
+  const other = oldest <= glibcOf('3.12') ? 'python3.12, or ' : '';
+  return `${name} ${version} has wheels for glibc 2.${oldest} and newer; python${python} on Lambda has 2.${there}\n  Take ${other}${name}<${version}.`;
+}
+
+/** So many packages of one project are built from source before we give up. */
+const MAX_SOURCES = 50;
+
+/**
+ * Resolves all requirement sets together, once, so that they share one version of everything. Wheels are taken where there are
+ * some that fit; what has none is built from source.
+ * @param constraints distributions that are fixed already, those of the layers below
+ * @param preferred distributions whose versions are taken where the requirements allow them
+ * @param wheels builds what has none. Default: that is refused
+ * @throws ResolutionError with uv's explanation and the requirement sets that disagree
+ */
+export async function resolveSets(
+  sets: RequirementSets,
+  target: Target,
+  constraints: readonly Distribution[] = [],
+  preferred: readonly Distribution[] = [],
+  wheels?: Wheels,
+): Promise<Distribution[]> {
+  const ids = Object.keys(sets);
+  if (ids.length === 0) return [];
+  const folder = await mkdtemp(join(tmpdir(), 'plimsoll-resolve-'));
+  const made = new Map<string, NonNullable<Distribution['made']>>();
+  const links = join(folder, 'wheels');
+  const take = async (name: string, version: string, wheel: NonNullable<Distribution['made']>) => {
+    made.set(`${name}==${version}`, wheel);
+    if (wheels) await copyFile(placeOfWheel(wheels.folder, wheel), join(links, wheel.file));
+  };
+  try {
+    await mkdir(links);
+    for (const one of [...constraints, ...preferred])
+      if (one.made) await take(one.name, one.version, one.made);
+    const prepared: Prepared[] = [];
+    for (const id of ids) prepared.push(await prepare(sets[id] ?? [], target, wheels));
+    for (const { wheel, of } of prepared.flatMap((one) => one.made))
+      await take(wheel.name, wheel.version, { file: wheel.file, sha256: wheel.sha256, of });
+    await Promise.all(
+      prepared.map(({ lines }, index) => writeFile(join(folder, fileOf(index)), `${lines.join('\n')}\n`)),
+    );
+    const bounds = prepared.flatMap((one) => one.constraints);
+    await writeFile(join(folder, 'constraints.txt'), `${pins(constraints)}${bounds.join('\n')}\n`);
+    const attempt = new Attempt(
+      folder,
+      ids,
+      target,
+      preferred,
+      prepared.some(({ takesPre }) => takesPre),
+    );
+    const tried = new Set<string>();
+    for (;;) {
+      const { code, stderr, lock } = await attempt.compile(true);
+      if (code === 0) return withOwnHashes(parseLock(lock, ids), sets, made);
+      const lacking = withoutWheels(stderr).filter((name) => !tried.has(name));
+      if (!wheels || lacking.length === 0 || tried.size > MAX_SOURCES) throw attempt.failure(stderr);
+      const anyhow = await attempt.compile(false);
+      const why = whyTooNew(stderr, target);
+      if (anyhow.code !== 0) throw why === undefined ? attempt.failure(stderr) : new ResolutionError(why);
+      const found = parseLock(anyhow.lock, ids);
+      for (const name of lacking) {
+        tried.add(name);
+        const one = found.find((other) => normalizeName(other.name) === name);
+        // Another version of what asks for it may need it no more.
+        if (!one) continue;
+        const hashes = askedHashes(sets, name)
+          .map((hash) => ` --hash=${hash}`)
+          .join('');
+        const wheel = await wheels.ofSources(`${name}==${one.version}${hashes}`, target).catch((error) => {
+          throw why === undefined ? error : new ResolutionError(why);
+        });
+        await take(wheel.name, wheel.version, { file: wheel.file, sha256: wheel.sha256, of: 'its sources' });
+      }
     }
-    return withOwnHashes(parseLock(await readFile(join(folder, 'lock.txt'), 'utf8'), ids), sets);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -170,21 +320,46 @@ export function closure(id: string, distributions: readonly Distribution[]): Set
   return needed;
 }
 
-const lockSchema = z.array(
-  z.object({ name: z.string(), version: z.string(), hashes: z.array(z.string()), via: z.array(z.string()) }),
-);
+/** One pinned distribution, as it is written down. */
+export const distributionSchema = z.object({
+  name: z.string(),
+  version: z.string(),
+  hashes: z.array(z.string()),
+  made: z
+    .object({
+      file: z.string().regex(/^[\w.+!-]+\.whl$/),
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      of: z.string(),
+    })
+    .optional(),
+  via: z.array(z.string()),
+});
+const lockSchema = z.array(distributionSchema);
 
-/** Resolves as before where neither the requirements nor the target have changed: a build of the same project stays the same. */
-export function rememberingResolver(folder: string): typeof resolveSets {
+const isRepeatable = (sets: RequirementSets): boolean =>
+  Object.values(sets)
+    .flat()
+    .every((line) => {
+      const direct = directOf(line.replace(/^-c /, ''));
+      return direct === undefined || isSettled(direct);
+    });
+
+/**
+ * Resolves as before where neither the requirements nor the target have changed: a build of the same project stays the same. What
+ * may have changed at its address is looked at again.
+ */
+export function rememberingResolver(folder: string, wheels: Wheels): typeof resolveSets {
   return async (sets, target, constraints = [], preferred = []) => {
     if (Object.keys(sets).length === 0) return [];
     const key = createHash('sha256')
       .update(JSON.stringify([sets, target, constraints, preferred]))
       .digest('hex');
     const file = join(folder, `${key}.json`);
-    const known = await readCache(file, lockSchema);
-    if (known !== undefined) return known;
-    const resolved = await resolveSets(sets, target, constraints, preferred);
+    const known = isRepeatable(sets) ? await readCache(file, lockSchema) : undefined;
+    const isThere = ({ made }: Distribution) =>
+      made === undefined || existsSync(placeOfWheel(wheels.folder, made));
+    if (known?.every(isThere)) return known;
+    const resolved = await resolveSets(sets, target, constraints, preferred, wheels);
     await writeWhole(file, JSON.stringify(resolved));
     return resolved;
   };

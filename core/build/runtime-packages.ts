@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { ownValue } from '../project/intrinsics.ts';
 import { readCache, writeWhole } from './cache.ts';
+import { ownEnvironment } from './indexes.ts';
 import { install } from './install.ts';
 import { normalizeName } from './names.ts';
 import data from './python/runtime-packages.json' with { type: 'json' };
@@ -61,6 +62,8 @@ export async function runtimePackages(folder: string, target: Target): Promise<s
       packages.map((one) => ({ ...one, via: [] })),
       tree,
       target,
+      undefined,
+      ownEnvironment(),
     );
     const size = sizeOf(tree);
     await rm(home, { recursive: true, force: true });

@@ -4,17 +4,20 @@ import { fileURLToPath } from 'node:url';
 import { InstallError, ToolMissingError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
 import { systemErrorIn } from '../system-errors.mjs';
+import { ownEnvironment } from './indexes.ts';
 import { withoutShims } from './pyenv.ts';
 import { type RunResult, run } from './run.ts';
 import { script } from './scripts.ts';
 
 const TIMEOUT_MS = 10 * 60_000;
 
-/** Lambda's operating systems: glibc 2.26 up to Python 3.11 (Amazon Linux 2), 2.34 from 3.12 on (Amazon Linux 2023). */
+/** The glibc of Lambda's operating systems, 26 of 2.26: Amazon Linux 2 up to Python 3.11, Amazon Linux 2023 from 3.12 on. */
+export const glibcOf = (python: string): number => (Number(python.split('.')[1]) >= 12 ? 34 : 26);
+
+/** Lambda's platforms as uv names them; of Amazon Linux 2 it knows no nearer one. */
 export function uvPlatform(python: string, architecture: Architecture): string {
   const machine = architecture === 'arm64' ? 'aarch64' : 'x86_64';
-  const minor = Number(python.split('.')[1]);
-  return `${machine}-manylinux_${minor >= 12 ? '2_34' : '2_17'}`;
+  return `${machine}-manylinux_${glibcOf(python) >= 34 ? '2_34' : '2_17'}`;
 }
 
 /**
@@ -29,17 +32,23 @@ function program(): string {
 }
 
 /**
- * Runs uv, which finds the user's own index settings in the environment and never reads the project's folder.
+ * Runs uv, which finds the index settings of the user, and of the project, in the environment and never reads the project's folder.
  * @throws ToolMissingError; Error of the operating system where uv could not write or read a file
  */
-export async function uv(args: readonly string[], cwd: string): Promise<RunResult> {
+export async function uv(
+  args: readonly string[],
+  cwd: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<RunResult> {
+  // The input of a release may hold secrets; packages that are built from source run code of theirs.
+  const { RELEASE: _, ...rest } = environment;
   let result: RunResult;
   try {
     result = await run(program(), args, {
       cwd,
       env: {
-        ...process.env,
-        PATH: withoutShims(process.env['PATH'] ?? ''),
+        ...rest,
+        PATH: withoutShims(rest['PATH'] ?? ''),
         UV_NO_PROGRESS: '1',
         NO_COLOR: '1',
       },
@@ -100,6 +109,7 @@ export async function installTool(
       script(requirements),
     ],
     dirname(folder),
+    ownEnvironment(),
   );
   if (code !== 0) throw new InstallError(`cannot install ${name}: ${stderr.trim().slice(0, 2000)}`);
 }

@@ -88,6 +88,9 @@ export const wasBuilt = async (folder: string, kind: 'layer' | 'function', name:
 /** Where copies of the runtime's own packages are kept from build to build. */
 const runtimesIn = (folder: string) => join(folder, 'runtimes');
 
+/** Where wheels that were built here are kept from build to build. */
+export const wheelsIn = (folder: string) => join(folder, 'wheels');
+
 const decisionsFile = (folder: string, { decisionsKey }: BuildPlan) =>
   join(folder, 'decisions', `${decisionsKey}.json`);
 
@@ -117,7 +120,14 @@ export async function decidedPlan(
   const file = decisionsFile(folder, plan);
   const workdir = join(folder, 'optimise');
   await rm(workdir, { recursive: true, force: true });
-  const { decisions, units } = await decide({ root, plan, workdir, runtimes: runtimesIn(folder), onStep });
+  const { decisions, units } = await decide({
+    root,
+    plan,
+    workdir,
+    runtimes: runtimesIn(folder),
+    wheels: wheelsIn(folder),
+    onStep,
+  });
   await writeWhole(file, JSON.stringify(decisions));
   await dropOldDecisions(dirname(file));
   return { plan: withDecisions(plan, decisions), reused: false, units };
@@ -158,6 +168,7 @@ export class Workspace {
         trees,
         workdir,
         runtimes: runtimesIn(this.folder),
+        wheels: wheelsIn(this.folder),
         onStep,
         decided: this.units.find((unit) => unit.kind === kind && unit.name === item.name),
       };

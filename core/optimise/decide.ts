@@ -25,6 +25,8 @@ interface DecideInput {
   workdir: string;
   /** Where copies of the runtime's own packages are kept. */
   runtimes: string;
+  /** Folder of the wheels that were built here. */
+  wheels: string;
   onStep?: (step: string) => void;
 }
 
@@ -56,13 +58,13 @@ class Runners {
 }
 
 async function layerUnit(
-  { root, plan, workdir }: DecideInput,
+  { root, plan, workdir, wheels }: DecideInput,
   layer: PlannedLayer,
   runners: Runners,
 ): Promise<Unit> {
   const tree = join(workdir, 'layers', layer.name);
   const libraries = join(tree, 'python');
-  const packages = await installPackages(layer.distributions, libraries, layer.target);
+  const packages = await installPackages(layer.distributions, libraries, layer.target, wheels);
   await copySources(fromRoot(root, layer), tree);
   const own = layer.sources.map(({ to }) => to).filter((path) => path.startsWith('python/'));
   return {
@@ -80,12 +82,12 @@ async function layerUnit(
 }
 
 async function functionUnit(
-  { root, plan, workdir }: DecideInput,
+  { root, plan, workdir, wheels }: DecideInput,
   fn: PlannedFunction,
   runners: Runners,
 ): Promise<Unit> {
   const libraries = join(workdir, 'functions', fn.name);
-  const packages = await installPackages(fn.distributions, libraries, fn.target);
+  const packages = await installPackages(fn.distributions, libraries, fn.target, wheels);
   const sources = functionSources(root, fn);
   await copySources(sources, libraries);
   return {
@@ -108,7 +110,7 @@ const modulesOf = (units: readonly Unit[]) => [
 
 /** The project's tests see all layers of the main target, then what they need themselves, then its functions. */
 async function testWorkload(
-  { root, plan, workdir }: DecideInput,
+  { root, plan, workdir, wheels }: DecideInput,
   { layers, functions }: Trees,
   runners: Runners,
 ): Promise<Workload[]> {
@@ -118,7 +120,7 @@ async function testWorkload(
   const isSeen = (kind: 'layers' | 'functions') => (unit: Unit) =>
     plan[kind].some(({ name, target }) => name === unit.name && isSameTarget(target, plan.target));
   const own = join(workdir, 'tests');
-  await install(distributions, own, plan.target);
+  await install(distributions, own, plan.target, wheels);
   return [
     {
       name: 'tests',

@@ -51,6 +51,9 @@ export const isComplete = (metadata: Metadata): boolean =>
     [true, 'true', 'True'].includes(metadata?.[key] as string | boolean),
   );
 
+/** Whether pyproject.toml says what is needed: BuildMethod python-uv. Pure. */
+export const usesUv = (metadata: Metadata): boolean => metadata?.['BuildMethod'] === 'python-uv';
+
 interface Declared {
   file: string;
   logicalId: string;

@@ -1,6 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
+import { LOCKS, OF_UV, REQUIREMENTS } from '../build/dependencies.ts';
+import { readRequirements } from '../build/requirements.ts';
 import type { Target } from '../build/resolve.ts';
 import { isLeftover } from '../build/tree.ts';
 import { MissingFileError, OutsideProjectError, type PlimsollError, ProjectError } from '../errors.ts';
@@ -47,7 +49,7 @@ export interface SmokeEvent {
 }
 
 export interface ProjectLayer extends TemplateLayer, LayerTarget {
-  /** Requirements file relative to the project, undefined for a layer of plain files. */
+  /** What says its requirements, relative to the project: see readDependencies; undefined for a layer of plain files. */
   requirements?: string;
 }
 
@@ -74,6 +76,8 @@ export interface Project {
   /** What of the templates does not count here, for people. */
   remarks: readonly string[];
   traffic: Traffic;
+  /** The requirements.txt of its layers and functions. */
+  requirementFiles: string[];
   config: ProjectConfig;
   /** Of all templates. */
   layers: ProjectLayer[];
@@ -126,11 +130,19 @@ async function present<T>(read: readonly Promise<T>[], later: Later): Promise<T[
   return found.flat();
 }
 
-async function requirementsOf(root: string, folder: string): Promise<{ requirements?: string }> {
-  const path = join(folder, 'requirements.txt');
-  await refuseLinkOutside(root, path);
-  const info = await ifThere(stat(join(root, path)));
-  return info?.isFile() ? { requirements: path } : {};
+/** The first file there that says what a folder depends on. */
+async function requirementsOf(
+  root: string,
+  folder: string,
+  usesUv: boolean,
+): Promise<{ requirements?: string }> {
+  for (const name of usesUv ? [...OF_UV, REQUIREMENTS] : [REQUIREMENTS, ...LOCKS]) {
+    const path = join(folder, name);
+    await refuseLinkOutside(root, path);
+    const info = await ifThere(stat(join(root, path)));
+    if (info?.isFile()) return { requirements: path };
+  }
+  return {};
 }
 
 async function smokeEventsOf(root: string, codeUri: string): Promise<SmokeEvent[]> {
@@ -180,7 +192,11 @@ async function readLayer(
 ): Promise<TemplateLayer & { requirements?: string }> {
   const where = `${file}: ${layer.logicalId}.ContentUri`;
   const contentUri = await placeOf(root, layer.contentUri, where, layer);
-  return { ...layer, contentUri, ...(layer.foreign ? {} : await requirementsOf(root, contentUri)) };
+  return {
+    ...layer,
+    contentUri,
+    ...(layer.foreign ? {} : await requirementsOf(root, contentUri, layer.usesUv)),
+  };
 }
 
 async function readFunction(root: string, file: string, fn: TemplateFunction): Promise<ProjectFunction> {
@@ -188,7 +204,7 @@ async function readFunction(root: string, file: string, fn: TemplateFunction): P
   return {
     ...fn,
     codeUri,
-    ...(fn.foreign || fn.isComplete ? {} : await requirementsOf(root, codeUri)),
+    ...(fn.foreign || fn.isComplete ? {} : await requirementsOf(root, codeUri, fn.usesUv)),
     smoke: await smokeEventsOf(root, codeUri),
   };
 }
@@ -249,6 +265,9 @@ export async function loadProject(
     later,
   );
   const layers = withDistinctNames(declared);
+  const asking = [...layers, ...functions].flatMap(({ requirements }) => requirements ?? []);
+  const files = [...new Set(asking)].filter((one) => basename(one) === REQUIREMENTS);
+  const requirements = await Promise.all(files.map((one) => readRequirements(root, one)));
   const preferences = all.flatMap((one) => one.template.preferences);
   const traffic = trafficOf(config) ?? slowest(preferences) ?? AT_ONCE;
   const why = whyTooLong({ functions: functions.length, steps: traffic.steps });
@@ -264,7 +283,8 @@ export async function loadProject(
     unbuilt: all.flatMap(({ template: { images } }) =>
       images.map((logicalId) => ({ logicalId, why: 'a container image that is still to be built' })),
     ),
-    remarks: preferences.flatMap(({ remarks }) => remarks),
+    remarks: [...preferences, ...requirements].flatMap(({ remarks }) => remarks),
+    requirementFiles: files,
     traffic,
     config,
     layers,

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { z } from 'zod';
 import { TemplateError } from '../errors.ts';
 import { describeIssues } from './config.ts';
-import { type ForeignBuild, foreignBuild, isComplete } from './foreign.ts';
+import { type ForeignBuild, foreignBuild, isComplete, usesUv } from './foreign.ts';
 import { isObject, ownValue, resolve, resolveText, type Scope } from './intrinsics.ts';
 import { withoutLanguageExtensions } from './language-extensions.ts';
 import { noEchoIn, withoutNames } from './no-echo.ts';
@@ -41,6 +41,8 @@ export interface TemplateLayer {
   architectures: string[];
   /** True where `sam build` would put the folder's content under python/. */
   hasBuildMethod: boolean;
+  /** Whether it is built as BuildMethod python-uv says. */
+  usesUv: boolean;
   /** What its Metadata says that it is built for: `3.11` of BuildMethod, and BuildArchitecture. */
   build: { python?: string; architecture?: Architecture };
 }
@@ -53,6 +55,8 @@ export interface TemplateFunction {
   codeUri: string;
   /** How it is built where we do not build it. */
   foreign?: ForeignBuild;
+  /** Whether it is built as BuildMethod python-uv says. */
+  usesUv: boolean;
   /** Folder in the zip in which its code stands: SAM's ParentPackages. */
   parent: string;
   /** Whether the folder holds all that it needs, so that its requirements count for nothing: SkipBuild. */
@@ -237,6 +241,7 @@ class TemplateReader {
       ...(foreign ? { foreign } : {}),
       runtimes,
       architectures,
+      usesUv: usesUv(resource.Metadata),
       hasBuildMethod: resource.Metadata?.['BuildMethod'] !== undefined,
       build: this.buildOf(resource),
     };
@@ -285,6 +290,7 @@ class TemplateReader {
       codeUri,
       ...(foreign ? { foreign } : {}),
       parent: foreign ? '' : this.parentOf(logicalId, codeUri, handler, resource),
+      usesUv: usesUv(resource.Metadata),
       isComplete: isComplete(resource.Metadata),
       handler,
       runtime,

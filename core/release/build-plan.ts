@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { distributionSchema } from '../build/resolve.ts';
 import { decisionsSchema, modeSchema } from '../optimise/decisions.ts';
 import { foreignBuildSchema } from '../project/foreign.ts';
 
@@ -8,13 +9,6 @@ import { foreignBuildSchema } from '../project/foreign.ts';
 export const UNKNOWN_VALUE = 'known-after-deployment';
 
 const architecture = z.enum(['x86_64', 'arm64']);
-
-const distribution = z.object({
-  name: z.string(),
-  version: z.string(),
-  hashes: z.array(z.string()),
-  via: z.array(z.string()),
-});
 
 const target = z.object({ python: z.string().regex(/^3\.\d+$/), architecture });
 
@@ -27,7 +21,7 @@ const artifact = z.object({
   key: z.string().regex(/^[0-9a-f]{64}$/),
   /** What it is built for; of a function what it runs on. */
   target,
-  distributions: z.array(distribution),
+  distributions: z.array(distributionSchema),
   /** Files of the project that we ship in it: path in the project, name in the zip. */
   sources: z.array(z.object({ from: z.string(), to: z.string() })),
   /** AWS services whose models it keeps. */
@@ -79,11 +73,13 @@ export const buildPlanSchema = z.object({
   /** Whether functions fetch what was removed from the artifact bucket when they ask for it after all. */
   fetch: z.boolean(),
   /** The project's tests: a module with its arguments, and what they need besides the layers. */
-  test: z.object({ run: z.array(z.string()), distributions: z.array(distribution) }).optional(),
+  test: z.object({ run: z.array(z.string()), distributions: z.array(distributionSchema) }).optional(),
   /** Content hash of all that the decisions follow from: where they are found when nothing of it has changed. */
   decisionsKey: z.string().regex(/^[0-9a-f]{64}$/),
   layers: z.array(layer),
   functions: z.array(fn),
+  /** Files of the project that may say where packages come from: addresses with credentials stay there. */
+  requirementFiles: z.array(z.string()).default([]),
   /** In bytes, unzipped; total counts each distinct byte once. Of a cold start in ms. */
   budgets: z.object({
     layers: z.record(z.string(), z.int()),

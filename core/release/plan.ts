@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { allocate } from '../build/allocate.ts';
-import { readRequirements } from '../build/requirements.ts';
+import { readDependencies } from '../build/dependencies.ts';
 import { type Distribution, resolveSets, type Target } from '../build/resolve.ts';
 import { findServices, RULE_FILES, type ServicesInUse } from '../build/rules.ts';
 import { isLeftover } from '../build/tree.ts';
@@ -221,7 +221,7 @@ async function requirementsOf<One extends { requirements?: string }>(
 ): Promise<Record<string, string[]>> {
   const sets: Record<string, string[]> = {};
   for (const one of all)
-    if (one.requirements) sets[idOf(one)] = await readRequirements(root, one.requirements);
+    if (one.requirements) sets[idOf(one)] = (await readDependencies(root, one.requirements)).lines;
   return sets;
 }
 
@@ -380,6 +380,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     decisionsKey: sha256(JSON.stringify(inputs)),
     layers,
     functions,
+    requirementFiles: project.requirementFiles,
     budgets: budgetsOf(project),
     keepReleases: project.config.keepReleases,
     protect: project.config.protect,
@@ -395,6 +396,14 @@ const projectSources = (root: string) => sourcesOf(root, '', [], (path) => path)
 export const isSameTarget = (one: Target, other: Target): boolean =>
   one.python === other.python && one.architecture === other.architecture;
 
+/** The wheels that were built for a plan, each once. */
+export const madeWheels = ({ layers, functions, test }: BuildPlan): NonNullable<Distribution['made']>[] => {
+  const all = [...layers, ...functions, ...(test ? [test] : [])].flatMap(
+    ({ distributions }) => distributions,
+  );
+  return [...new Map(all.flatMap(({ made }) => (made ? [[made.sha256, made] as const] : []))).values()];
+};
+
 /** What the tests need that no layer holds, resolved together with what the layers hold. */
 async function planTest(
   { root, config }: Project,
@@ -406,7 +415,7 @@ async function planTest(
   if (!test) return undefined;
   const seen = layers.filter((layer) => isSameTarget(layer.target, target));
   const held = seen.flatMap(({ distributions }) => distributions);
-  const set = test.requirements ? { tests: await readRequirements(root, test.requirements) } : {};
+  const set = test.requirements ? { tests: (await readDependencies(root, test.requirements)).lines } : {};
   const resolved = await resolve(set, target, held);
   const distributions = resolved
     .filter(({ name }) => !held.some((other) => other.name === name))

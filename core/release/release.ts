@@ -104,6 +104,8 @@ export const keys = {
   nested: (sha256: string) => `nested/${sha256}.json`,
   /** Of a file that a template names, by its content. */
   upload: (sha256: string, name: string) => `uploads/${sha256}/${name}`,
+  /** A wheel that was built of what has none. */
+  wheel: (sha256: string, file: string) => `wheels/${sha256}/${file}`,
   decisions: (decisionsKey: string) => `decisions/${decisionsKey}.json`,
   zip: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/${kind}.zip`,
   removed: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/removed.zip`,

@@ -36,6 +36,7 @@ const spec = (distributions: Distribution[], more: Partial<ArtifactSpec> = {}): 
   modules: [],
   beside: [],
   runtimes: join(folder, 'runtimes'),
+  wheels: join(folder, 'wheels'),
   ...more,
 });
 

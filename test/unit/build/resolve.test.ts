@@ -12,6 +12,7 @@ import {
   resolveSets,
   withOwnHashes,
 } from '../../../core/build/resolve.ts';
+import { Wheels } from '../../../core/build/wheels.ts';
 import { ResolutionError } from '../../../core/errors.ts';
 
 const TARGET = { python: '3.11', architecture: 'x86_64' } as const;
@@ -111,7 +112,7 @@ describe('the resolution of several requirement sets', () => {
 describe('a resolution that is remembered', () => {
   it('holds while requirements, target and constraints are the same', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'plimsoll-resolutions-'));
-    const resolve = rememberingResolver(folder);
+    const resolve = rememberingResolver(folder, new Wheels(join(folder, 'wheels')));
     const first = await resolve({ one: ['six'] }, TARGET);
     const [file = ''] = await readdir(folder);
     // Not what any index would answer: so it is the memory that does.

@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { readRequirements } from '../../../core/build/requirements.ts';
 import { loadProject } from '../../../core/project/project.ts';
 import { BASE, changed, type Files, writeProject } from '../../support/project.ts';
 
@@ -65,42 +64,5 @@ describe('a project', () => {
     ['nothing to build', { 'template.yaml': 'Resources: {}\n' }, /template\.yaml: declares no resource/],
   ])('is refused with %s', async (_what, changes, problem) => {
     await expect(load(changes)).rejects.toThrow(problem);
-  });
-});
-
-describe('requirements', () => {
-  const read = async (files: Files) => {
-    const root = await writeProject(files);
-    try {
-      return await readRequirements(root, 'a/requirements.txt');
-    } finally {
-      await rm(root, { recursive: true, force: true });
-    }
-  };
-
-  it('are read with comments, continuations, markers and included files', async () => {
-    const files = {
-      'a/requirements.txt':
-        '# top\nsix==1.16.0  # why\n-r ../b/more.txt\nrequests[socks]>=2,<3 ; python_version < "4"\npandas \\\n  ==2.0.3 --hash=sha256:abc\n',
-      'b/more.txt': 'attrs\n',
-    };
-    expect(await read(files)).toEqual([
-      'six==1.16.0',
-      'attrs',
-      'requests[socks]>=2,<3 ; python_version < "4"',
-      'pandas ==2.0.3 --hash=sha256:abc',
-    ]);
-  });
-
-  it.each([
-    ['an index', '--index-url http://evil', /:1: "--index-url/],
-    ['a URL', 'x @ http://evil/x.whl', /not a plain requirement/],
-    ['a path', './x', /not a plain requirement/],
-    ['an editable', '-e .', /not a plain requirement/],
-    ['a file outside', '-r ../../etc/passwd', /outside the project/],
-    ['itself', '-r requirements.txt', /includes itself/],
-    ['a file that is not there', '-r none.txt', /a\/none\.txt: no such file/],
-  ])('are refused with %s', async (_what, line, problem) => {
-    await expect(read({ 'a/requirements.txt': `${line}\n` })).rejects.toThrow(problem);
   });
 });
