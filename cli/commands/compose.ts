@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path';
 import { canRun } from '../../core/build/artifact.ts';
 import { type ComposedLayer, compose, mounted, type Piece } from '../../core/build/compose.ts';
+import { foldersOfLayer, foldersOfPythonPath } from '../../core/build/search-path.ts';
 import { distributionsOf, requirementsIn, shippedBytes, withRequirements } from '../../core/build/uses.ts';
 import { findPython } from '../../core/build/uv.ts';
 import type { Workspace, WorkspaceArtifact } from '../../core/build/workspace.ts';
@@ -40,7 +41,11 @@ async function usedBy(
     {
       name: fn.name,
       interpreter,
-      paths: [...(own ? [own] : []), ...layers].map(librariesOf),
+      paths: [
+        ...(own ? [librariesOf(own)] : []),
+        ...layers.flatMap((layer) => foldersOfLayer(librariesOf(layer), fn.target.python)),
+        ...(own ? foldersOfPythonPath(fn.environment, librariesOf(own), layers.map(librariesOf)) : []),
+      ],
       modules: [handlerModule(fn.handler)],
       handler: fn.handler,
       events: fn.smoke,

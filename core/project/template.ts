@@ -267,6 +267,9 @@ class TemplateReader {
     if (written === undefined) return undefined;
     const codeUri = this.inProject(written);
     const runtime = this.required(logicalId, properties, 'Runtime');
+    // `sam build` refuses them, too: AWS Lambda Developer Guide, "Runtime deprecation".
+    if (/^python(2\.\d+|3\.[67])$/.test(runtime))
+      return this.fail(logicalId, 'Runtime', `Lambda no longer takes ${runtime}; use python3.8 or newer`);
     const handler = this.required(logicalId, properties, 'Handler');
     const architecture = this.architecture(logicalId, properties);
     const foreign = foreignBuild(this.declares(logicalId, codeUri, resource), {

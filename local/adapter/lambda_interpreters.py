@@ -83,6 +83,26 @@ def interpreter(version):
     return found.stdout.strip()
 
 
+# Where MiniStack's worker has put the function's folder, and then its layers before it.
+COMPLETE = "    # After sys.path is complete"
+ORDERED = """
+    sys.path.remove(code_dir)
+    sys.path.insert(0, code_dir)
+    for _entry in filter(None, os.environ.get("PYTHONPATH", "").split(":")):
+        _entry = os.path.normpath(_entry)
+        if _entry == "/var/task" or _entry.startswith("/var/task/"):
+            _entry = code_dir + _entry[len("/var/task"):]
+        sys.path.append(os.path.join(code_dir, _entry))
+"""
+
+
+def in_order(script):
+    """The worker's script with Lambda's order: the function's own folder, its layers, what PYTHONPATH names."""
+    if script.count(COMPLETE) != 1:
+        raise RuntimeError("MiniStack's Python worker is not the one that this adapter knows")
+    return script.replace(COMPLETE, ORDERED + COMPLETE)
+
+
 def install():
     from ministack.core import lambda_runtime
 
@@ -92,6 +112,6 @@ def install():
         binary, script = detect(runtime)
         if not runtime.startswith("python"):
             return binary, script
-        return interpreter(runtime.removeprefix("python")), isolated(runtime) + script
+        return interpreter(runtime.removeprefix("python")), isolated(runtime) + in_order(script)
 
     lambda_runtime._detect_runtime_binary = detect_interpreter

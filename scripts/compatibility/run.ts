@@ -2,14 +2,16 @@
  * Builds projects that nobody here wrote, with `sam build` and with `plimsoll build`, and writes what came of it into
  * docs/compatibility.md. Nothing of these projects is in the repository.
  *
- *   npm run test:compatibility -- FOLDER    a checkout of aws/aws-sam-cli, whose Python templates are built
+ *   npm run test:compatibility -- FOLDER            a checkout of aws/aws-sam-cli, whose Python templates are built
+ *   npm run test:compatibility -- --projects LIST   projects as a user clones them, each built by sam and released by
+ *                                                   `plimsoll deploy --local`: [{ "path", "commit", "folder", "kind", "mended" }]
  *
  * SAM names the `sam` that is compared with. Default: the one on the PATH.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import templates from './sam-templates.json' with { type: 'json' };
 
@@ -110,8 +112,71 @@ function write(name: string, text: string): void {
   writeFileSync(PAGE, `${page.slice(0, from + begin.length)}\n\n${text}\n\n${page.slice(to)}`);
 }
 
+interface Listed {
+  /** Where it is cloned. */
+  path: string;
+  commit: string;
+  /** In which folder of it a user gives the commands. */
+  folder: string;
+  /** What kind of project it is, for the page: nobody is named there. */
+  kind: string;
+  /** What had to be mended here for it. */
+  mended?: string;
+}
+
+function releaseProject({ path, folder }: Listed, state: string): Omit<Row, 'name'> {
+  const work = mkdtempSync(join(tmpdir(), 'plimsoll-compatibility-'));
+  try {
+    const copy = (name: string) => {
+      const project = join(work, name, basename(path));
+      cpSync(path, project, { recursive: true, verbatimSymlinks: true });
+      rmSync(join(project, folder, '.aws-sam'), { recursive: true, force: true });
+      return join(project, folder);
+    };
+    const sam = run(SAM, ['build'], copy('sam'));
+    const command = join(ROOT, 'bin', 'plimsoll.mjs');
+    const deploy = [command, 'deploy', '--local', '--state', state];
+    return { sam, plimsoll: run(process.execPath, deploy, copy('plimsoll')) };
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+const released = (ended: Ended) =>
+  outcome(ended).replace('built', 'released').replace('failed, 2', 'refused');
+
+function releaseProjects(list: string): void {
+  const projects = JSON.parse(readFileSync(list, 'utf8')) as Listed[];
+  const state = mkdtempSync(join(tmpdir(), 'plimsoll-compatibility-aws-'));
+  const rows = projects.map((one) => {
+    const { sam, plimsoll } = releaseProject(one, state);
+    console.log(
+      `${one.path}/${one.folder}: sam ${outcome(sam)}; plimsoll ${released(plimsoll)} ${plimsoll.reason}`,
+    );
+    return { one, sam, plimsoll };
+  });
+  rmSync(state, { recursive: true, force: true });
+  const built = rows.filter(({ sam }) => sam.code === 0);
+  const both = built.filter(({ plimsoll }) => plimsoll.code === 0);
+  const sum = `sam builds ${built.length} of ${rows.length}; of these Plimsoll releases ${both.length}.`;
+  console.log(sum);
+  const cells = rows.map(({ one, sam, plimsoll }) => [
+    one.kind,
+    `\`${one.commit.slice(0, 10)}\``,
+    outcome(sam),
+    released(plimsoll),
+    one.mended ?? '',
+  ]);
+  const head = ['project', 'commit', '`sam build`', '`plimsoll deploy --local`', 'mended for it'];
+  write('projects', `${table(head, cells)}\n\n${sum}`);
+}
+
 function main(): void {
   const [checkout, only] = process.argv.slice(2);
+  if (checkout === '--projects' && only !== undefined) {
+    releaseProjects(only);
+    return;
+  }
   if (checkout === undefined) {
     console.error('Name a checkout of aws/aws-sam-cli: npm run test:compatibility -- FOLDER');
     process.exit(2);

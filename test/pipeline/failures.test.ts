@@ -148,10 +148,13 @@ const ROWS: Row[] = [
     says: ['smoke event you of Hello', 'Runtime exited with error: signal: killed'],
   },
   {
-    what: 'a requirement that has no wheel',
-    changes: { 'layers/utils/requirements.txt': 'six==1.16.0\ndocopt==0.6.2\n' },
+    what: 'a package that cannot be built from its sources',
+    changes: {
+      'layers/utils/requirements.txt': 'six==1.16.0\n./own\n',
+      'layers/utils/own/setup.py': 'raise SystemExit("this one needs a compiler")\n',
+    },
     error: 'ResolutionError',
-    says: ['docopt', 'utils'],
+    says: ['cannot build own', 'this one needs a compiler'],
   },
   {
     what: 'a requirement with a hash that is not its own',
