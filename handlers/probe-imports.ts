@@ -153,7 +153,7 @@ export async function probeImports(
     refuseHeavyStart(fastest, plan.budgets);
     return fastest;
   };
-  const functions = inBatch(plan.functions, batch).filter(isOurs);
+  const functions = inBatch(plan.functions, batch).filter((fn) => isOurs(fn) && fn.idle === undefined);
   const probes = await sideBySide(functions, BATCH_SIZE, probe);
   return bucket.store(keys.report(release, 'probes', batch), probes);
 }

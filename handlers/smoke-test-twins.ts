@@ -132,7 +132,9 @@ export async function smokeTestTwins(input: Input, clients: Clients): Promise<Ou
   const snapshot = await bucket.load(input.snapshot, snapshotSchema);
   if (!snapshot.existed) return report({ passed: [], skipped: [] });
   const plan = await bucket.readJson(keys.plan(release), buildPlanSchema);
-  const functions = inBatch(plan.functions, batch).filter(({ smoke }) => smoke.length > 0);
+  const functions = inBatch(plan.functions, batch).filter(
+    ({ smoke, idle }) => smoke.length > 0 && idle === undefined,
+  );
   if (functions.length === 0) return report({ passed: [], skipped: [] });
   const ground = {
     plan,

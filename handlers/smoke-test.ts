@@ -56,7 +56,8 @@ export async function smokeTest(
   const held = stored && (await bucket.load(stored, z.array(heldSchema)));
   const heldFunctions = held && new Set(held.map((one) => one.function));
   const functions = inBatch(plan.functions, batch).filter(
-    ({ logicalId }) => heldFunctions === undefined || heldFunctions.has(logicalId),
+    ({ logicalId, idle }) =>
+      idle === undefined && (heldFunctions === undefined || heldFunctions.has(logicalId)),
   );
   const resources = functions.length > 0 ? await allStackResources(cloudformation, release.stackName) : [];
   const targets = targetsOf(resources, held ?? []);

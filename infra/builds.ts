@@ -39,6 +39,14 @@ function sourceVariables({ indexes, npmRegistry }: PackageSources): Record<strin
   return { ...npm, UV_DEFAULT_INDEX: last, ...(others ? { UV_INDEX: others } : {}) };
 }
 
+/** What the owner of the pipeline says to Resolve: what templates may ask for, and about Lambda. */
+interface ResolveSettings extends Rights {
+  /** How long traffic is watched at most after a step, in seconds. @default as long as the project says */
+  longestBake: string | undefined;
+  /** Processors that this Lambda runs, by comma. @default all */
+  processors: string | undefined;
+}
+
 /** The CodeBuild projects, one a buildspec; their source is the command line, which fetches the user's project. */
 export class Builds extends Construct {
   readonly projects: Record<
@@ -48,12 +56,11 @@ export class Builds extends Construct {
   /** Of the projects. */
   readonly logGroups: LogGroup[] = [];
 
-  /** @param rights what Resolve allows templates to ask for, and how long traffic is watched at most after a step, in seconds */
   constructor(
     scope: Construct,
     id: string,
     storage: Storage,
-    { boundary, roles, unbuilt, longestBake }: Rights & { longestBake: string | undefined },
+    { boundary, roles, unbuilt, longestBake, processors }: ResolveSettings,
     private readonly packages: PackageSources,
   ) {
     super(scope, id);
@@ -64,6 +71,7 @@ export class Builds extends Construct {
         ALLOWED_ROLES: roles.join(','),
         UNBUILT: unbuilt,
         ...(longestBake === undefined ? {} : { LONGEST_BAKE: longestBake }),
+        ...(processors === undefined ? {} : { PROCESSORS: processors }),
       }),
       OptimiseProject: this.project('Optimise', 'optimise', storage, cli, Duration.seconds(BUILD_SECONDS)),
       LayerProject: this.project('Layer', 'layer', storage, cli, Duration.seconds(BUILD_SECONDS)),

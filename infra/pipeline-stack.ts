@@ -54,8 +54,12 @@ export class PipelineStack extends Stack {
     const unbuilt = this.contextText('unbuilt') === 'stub' ? ('stub' as const) : ('reject' as const);
     const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [], unbuilt };
     const { role } = new CloudFormationRole(this, 'CloudFormation', storage, boundary);
-    const longestBake = this.contextText('longestBake');
-    const builds = new Builds(this, 'Builds', storage, { ...rights, longestBake }, packages);
+    const settings = {
+      ...rights,
+      longestBake: this.contextText('longestBake'),
+      processors: this.contextText('processors'),
+    };
+    const builds = new Builds(this, 'Builds', storage, settings, packages);
     const handlers = new Handlers(this, 'Handlers', { storage, builds, topic, cloudFormationRole: role });
     const back = new RollbackMachine(this, 'Back', { handlers, topic });
     const rollback = back.machine;

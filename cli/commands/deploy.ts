@@ -197,7 +197,13 @@ export async function followRelease(
   const smoke = (await client.loadAll(output.smoke, smokeReportSchema)).flatMap(({ passed }) => passed);
   const urls = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, reachable(value)]));
   const { plan, report, text, notes: ofBuild } = await sizesOf(client, output.release);
-  const notes = [...left, ...ofBuild, ...probes.flatMap((probe) => remarksOnStart(probe, plan.budgets))];
+  const idle = plan.functions.flatMap((fn) => (fn.idle ? [`Not called: ${fn.logicalId}: ${fn.idle}.`] : []));
+  const notes = [
+    ...left,
+    ...idle,
+    ...ofBuild,
+    ...probes.flatMap((probe) => remarksOnStart(probe, plan.budgets)),
+  ];
   if (json) {
     console.log(
       JSON.stringify({

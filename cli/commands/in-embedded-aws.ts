@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DescribeStateMachineCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { Listr } from 'listr2';
+import { machine } from '../../core/build/artifact.ts';
 import { ALL_ROLES } from '../../core/release/boundary.ts';
 import type { PipelineOutputs } from '../../core/release/pipeline-outputs.ts';
 import { EmbeddedAws } from '../../local/embedded-aws.ts';
@@ -50,9 +51,11 @@ async function isWhole(
 
 /**
  * Whoever runs it owns all of this AWS: templates may name roles that are somewhere else, and what a laptop cannot build is left
- * out. Nobody calls its functions, so that one look at the alarms after each step of traffic shows as much as ten minutes.
+ * out. Its Lambda runs what this machine runs. Nobody calls its functions, so that one look at the alarms after each step of traffic shows as much as ten minutes.
  */
-const LAPTOP = { context: { roles: ALL_ROLES, unbuilt: 'stub', longestBake: '5' } };
+const LAPTOP = {
+  context: { roles: ALL_ROLES, unbuilt: 'stub', longestBake: '5', processors: machine() },
+};
 
 /** The pipeline in an embedded AWS; undefined where the state that was found cannot be used. */
 async function deployedPipeline(

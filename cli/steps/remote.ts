@@ -49,6 +49,11 @@ export class Remote {
     return new Remote(releaseSchema.parse(JSON.parse(RELEASE)), ARTIFACT_BUCKET, AWS_REGION);
   }
 
+  /** Processors that this Lambda runs. */
+  get processors(): string[] {
+    return process.env['PROCESSORS']?.split(',') ?? ['x86_64', 'arm64'];
+  }
+
   /** How long traffic is watched at most after a step, in seconds. */
   get longestBake(): number {
     const { LONGEST_BAKE: seconds } = process.env;

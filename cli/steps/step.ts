@@ -15,7 +15,13 @@ import { loadProject } from '../../core/project/project.ts';
 import { rejectUnreleasable } from '../../core/project/releasable.ts';
 import { rejectUnbuilt, withoutUnbuilt } from '../../core/project/unbuilt.ts';
 import type { BuildPlan, PlannedArtifact } from '../../core/release/build-plan.ts';
-import { isDecided, planProject, withDecisions, withLongestBake } from '../../core/release/plan.ts';
+import {
+  isDecided,
+  planProject,
+  withDecisions,
+  withLongestBake,
+  withProcessors,
+} from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
 import { megabytes } from '../../core/size/report.ts';
 import { Remote } from './remote.ts';
@@ -48,7 +54,7 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   const planned = await planProject(project, (sets, target, constraints, preferred) =>
     resolveSets(sets, target, constraints, preferred, wheels),
   );
-  const plan = withLongestBake(planned, remote.longestBake);
+  const plan = withProcessors(withLongestBake(planned, remote.longestBake), remote.processors);
   await remote.storeWheels(plan, wheels.folder);
   await remote.writeText(
     keys.template(release),

@@ -73,7 +73,8 @@ async function trim(libraries: string, { remove, compact }: Decisions): Promise<
   }
 }
 
-const machine = () => (arch() === 'arm64' ? 'arm64' : 'x86_64');
+/** This machine's processor, as Lambda names it. */
+export const machine = () => (arch() === 'arm64' ? 'arm64' : 'x86_64');
 
 /** Whether this machine runs the target's code. */
 export const canRun = ({ architecture }: Target): boolean => architecture === machine();

@@ -57,6 +57,8 @@ const fn = artifact.extend({
   /** What it may have, in MiB; missing where only the deployment knows. */
   memoryMb: z.number().optional(),
   environment: z.record(z.string(), z.string()),
+  /** Why it is released without being called: this Lambda does not run its processor. */
+  idle: z.string().optional(),
   smoke: z.array(z.object({ name: z.string(), event: z.unknown(), expect: z.unknown().optional() })),
 });
 

@@ -447,6 +447,18 @@ export function withDecisions(plan: BuildPlan, decisions: ProjectDecisions): Bui
   };
 }
 
+/**
+ * The plan where Lambda runs these processors alone, as on a laptop: functions for another one are released, and not called. Pure.
+ */
+export const withProcessors = (plan: BuildPlan, processors: readonly string[]): BuildPlan => ({
+  ...plan,
+  functions: plan.functions.map((fn) =>
+    processors.includes(fn.architecture)
+      ? fn
+      : { ...fn, idle: `Lambda here runs ${processors.join(', ')}, not ${fn.architecture}` },
+  ),
+});
+
 /** The plan with no step of its traffic watched for longer. Pure. @param longest in seconds */
 export const withLongestBake = (plan: BuildPlan, longest: number): BuildPlan => ({
   ...plan,

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import {
@@ -90,15 +90,15 @@ describe('what is released', () => {
   );
   it.each(SAM === undefined ? [] : compared)('is what `sam build` builds: $name', async (fixture) => {
     const cwd = cloned(fixture);
-    const built = run(SAM ?? 'sam', ['build'], cwd);
-    if (built.status !== 0) {
-      console.log(`sam build does not build ${fixture.name}: ${built.stderr.trim().split('\n').at(-1)}`);
+    const ended = run(SAM ?? 'sam', ['build'], cwd);
+    if (ended.status !== 0) {
+      console.log(`sam build does not build ${fixture.name}: ${ended.stderr.trim().split('\n').at(-1)}`);
       return;
     }
     const folder = join(cwd, '.aws-sam', 'build');
-    const theirs = resourcesOf(
-      parseTemplate(readFileSync(join(folder, 'template.yaml'), 'utf8'), 'template.yaml'),
-    );
+    const built = parseTemplate(readFileSync(join(folder, 'template.yaml'), 'utf8'), 'template.yaml');
+    const theirs = resourcesOf(built);
+    const layers = resourcesOf(built, /::LayerVersion$/);
     const { TemplateBody = '' } = await cloudformation.send(
       new GetTemplateCommand({ StackName: stackOf(fixture), TemplateStage: 'Original' }),
     );
@@ -113,17 +113,17 @@ describe('what is released', () => {
     expect(told(ours)).toMatchObject(told(theirs));
     for (const [logicalId, { event, answer }] of Object.entries(fixture.functions)) {
       const properties = theirs[logicalId] ?? {};
-      expect(await answerOf(folder, logicalId, properties, theirs, event)).toEqual(answer);
+      expect(await answerOf(folder, logicalId, properties, layers, event)).toEqual(answer);
     }
   });
 });
 
-/** Properties of functions and layers, by logical id. */
-function resourcesOf(template: unknown): Record<string, Record<string, unknown>> {
+/** Properties of the resources of a kind, by logical id. */
+function resourcesOf(template: unknown, kind = /::Function$/): Record<string, Record<string, unknown>> {
   const all = Object.entries(objectOf(objectOf(template)['Resources']));
   return Object.fromEntries(
     all.flatMap(([id, resource]) =>
-      isObject(resource) && /::(Function|LayerVersion)$/.test(String(resource['Type']))
+      isObject(resource) && kind.test(String(resource['Type']))
         ? [[id, objectOf(resource['Properties'])] as const]
         : [],
     ),
@@ -142,15 +142,17 @@ async function answerOf(
   folder: string,
   logicalId: string,
   properties: Record<string, unknown>,
-  all: Record<string, Record<string, unknown>>,
+  declared: Record<string, Record<string, unknown>>,
   event: unknown,
 ): Promise<unknown> {
   const runtime = String(properties['Runtime'] ?? 'python3.11').replace('python', '');
   const handler = String(properties['Handler'] ?? 'app.handler');
   const layers = Array.isArray(properties['Layers']) ? properties['Layers'] : [];
   const own = layers.flatMap((layer) => {
-    const id = isObject(layer) ? String(layer['Ref']) : '';
-    return id in all ? [join(folder, id, 'python')] : [];
+    // A layer without a build is named where it lies.
+    const own = declared[isObject(layer) ? String(layer['Ref']) : ''] ?? {};
+    const path = join(folder, String(own['ContentUri'] ?? own['Content']), 'python');
+    return existsSync(path) ? [path] : [];
   });
   const target = { python: runtime, architecture: 'x86_64' } as const;
   const paths = [

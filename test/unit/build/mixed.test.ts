@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { findPython } from '../../../core/build/uv.ts';
 import { decidedPlan, Workspace } from '../../../core/build/workspace.ts';
 import { loadProject } from '../../../core/project/project.ts';
-import { planProject } from '../../../core/release/plan.ts';
+import { planProject, withProcessors } from '../../../core/release/plan.ts';
 import { writeProject } from '../../support/project.ts';
 
 const fn = (name: string, runtime: string, more = '') => `  ${name}:
@@ -72,6 +72,12 @@ describe('a project whose functions run on different Pythons and processors', ()
     expect(await readdir(libraries('shared'))).toContain('six.py');
     expect(await readdir(libraries('arrays'))).toContain('numpy');
     expect(await readdir(join(libraries('arrays'), 'numpy'))).toContain('__init__.pyc');
+    const here = withProcessors(plan, ['x86_64']).functions;
+    expect(here.map(({ idle }) => idle)).toEqual([
+      undefined,
+      undefined,
+      'Lambda here runs x86_64, not arm64',
+    ]);
     expect(artifact('Old')?.manifest.imports.map(({ module }) => module)).toContain('app');
     expect(artifact('New')?.manifest.imports.map(({ module }) => module)).toContain('app');
     expect(artifact('Arm')?.manifest).toMatchObject({
