@@ -8,6 +8,7 @@ import { acceptanceCommand } from './commands/acceptance.ts';
 import { buildCommand } from './commands/build.ts';
 import { deployCommand } from './commands/deploy-command.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { eventsCommand } from './commands/events.ts';
 import { layersCommand } from './commands/layers.ts';
 import { rollbackCommand } from './commands/rollback.ts';
 import { sizeCommand } from './commands/size.ts';
@@ -36,6 +37,7 @@ for (const command of [
   buildCommand(),
   layersCommand(),
   sizeCommand(),
+  eventsCommand(),
   deployCommand(),
   rollbackCommand(),
   doctorCommand(),

@@ -60,7 +60,7 @@ export class Builds extends Construct {
     scope: Construct,
     id: string,
     storage: Storage,
-    { boundary, roles, unbuilt, longestBake, processors }: ResolveSettings,
+    { boundary, roles, unbuilt, types, longestBake, processors }: ResolveSettings,
     private readonly packages: PackageSources,
   ) {
     super(scope, id);
@@ -70,6 +70,7 @@ export class Builds extends Construct {
         PERMISSIONS_BOUNDARY: boundary,
         ALLOWED_ROLES: roles.join(','),
         UNBUILT: unbuilt,
+        TYPES: types,
         ...(longestBake === undefined ? {} : { LONGEST_BAKE: longestBake }),
         ...(processors === undefined ? {} : { PROCESSORS: processors }),
       }),

@@ -52,7 +52,8 @@ export class PipelineStack extends Stack {
       npmRegistry: this.contextText('npmRegistry'),
     };
     const unbuilt = this.contextText('unbuilt') === 'stub' ? ('stub' as const) : ('reject' as const);
-    const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [], unbuilt };
+    const types = this.contextText('types') === 'any' ? ('any' as const) : ('granted' as const);
+    const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [], unbuilt, types };
     const { role } = new CloudFormationRole(this, 'CloudFormation', storage, boundary);
     const settings = {
       ...rights,

@@ -204,6 +204,10 @@ export async function build(options: BuildOptions): Promise<void> {
   console.log(`\n${sizeTable(measured, plan, manifests)}\n`);
   if (options.verbose) for (const manifest of manifests) console.log(details(manifest));
   else for (const line of remarks(manifests, measured, project)) console.log(line);
+  if (plan.mode === 'rules' && project.functions.some(({ smoke }) => smoke.length === 0))
+    console.log(
+      'With a smoke event for each function, what they do is traced: more can go, and each release is tested. Make some: plimsoll events',
+    );
   console.log(green(`Built in ${duration(ms)} below ${folder}.`));
   console.log('Next: plimsoll deploy --local, or plimsoll deploy');
 }

@@ -50,11 +50,12 @@ async function isWhole(
 }
 
 /**
- * Whoever runs it owns all of this AWS: templates may name roles that are somewhere else, and what a laptop cannot build is left
+ * Whoever runs it owns all of this AWS: templates may name roles that are somewhere else, and ask for
+ * whatever it can create; what a laptop cannot build is left
  * out. Its Lambda runs what this machine runs. Nobody calls its functions, so that one look at the alarms after each step of traffic shows as much as ten minutes.
  */
 const LAPTOP = {
-  context: { roles: ALL_ROLES, unbuilt: 'stub', longestBake: '5', processors: machine() },
+  context: { roles: ALL_ROLES, unbuilt: 'stub', types: 'any', longestBake: '5', processors: machine() },
 };
 
 /** The pipeline in an embedded AWS; undefined where the state that was found cannot be used. */

@@ -62,7 +62,7 @@ export class Remote {
 
   /** What the pipeline's owner allows templates to ask for; set on the build that reads them. @throws InvalidInputError */
   get rights(): Rights {
-    const { PERMISSIONS_BOUNDARY: boundary, ALLOWED_ROLES: roles = '', UNBUILT } = process.env;
+    const { PERMISSIONS_BOUNDARY: boundary, ALLOWED_ROLES: roles = '', UNBUILT, TYPES } = process.env;
     if (!boundary)
       throw new InvalidInputError(
         'environment variable PERMISSIONS_BOUNDARY is not set; deploy the pipeline anew',
@@ -71,6 +71,7 @@ export class Remote {
       boundary,
       roles: roles.split(',').filter((role) => role !== ''),
       unbuilt: UNBUILT === 'stub' ? 'stub' : 'reject',
+      types: TYPES === 'any' ? 'any' : 'granted',
     };
   }
 

@@ -23,6 +23,8 @@ export interface Rights {
   roles: readonly string[];
   /** What becomes of functions that cannot be built: nothing is released, or they say so when they are called. */
   unbuilt: 'reject' | 'stub';
+  /** Which resource types templates may ask for: those that CloudFormation's role may create, or whatever there is. */
+  types: 'granted' | 'any';
 }
 
 /** A template with what is known of it, and of the one that nests it. */
@@ -209,7 +211,7 @@ export function refuseForeignRights(file: string, within: Within, rights: Rights
     const { Type, Properties } = objectOf(resource);
     check(`Resources.${id}`, Properties);
     const foreign = unpermitted(String(Type), objectOf(Properties));
-    if (foreign !== undefined)
+    if (foreign !== undefined && rights.types === 'granted')
       refuse(
         `Resources.${id}: ${foreign} is no type that the pipeline may create. Deploy it in a stack of its own, and give its name or ARN to this one as a parameter.`,
       );

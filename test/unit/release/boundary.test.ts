@@ -3,7 +3,12 @@ import { ALL_ROLES, refuseForeignRights, withBoundary } from '../../../core/rele
 
 type Json = Record<string, unknown>;
 const MINE = 'arn:aws:iam::1:policy/mine';
-const rights = { boundary: MINE, roles: ['arn:aws:iam::1:role/allowed'], unbuilt: 'reject' as const };
+const rights = {
+  boundary: MINE,
+  roles: ['arn:aws:iam::1:role/allowed'],
+  unbuilt: 'reject' as const,
+  types: 'granted' as const,
+};
 const scope = { parameters: { Given: 'arn:aws:iam::1:role/allowed' }, mappings: {}, conditions: {} };
 const fn = (properties: Json, type = 'AWS::Serverless::Function'): Json => ({
   Resources: {
