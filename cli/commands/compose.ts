@@ -1,18 +1,15 @@
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import { canRun } from '../../core/build/artifact.ts';
 import { type ComposedLayer, compose, mounted, type Piece } from '../../core/build/compose.ts';
-import { foldersOfLayer, foldersOfPythonPath } from '../../core/build/search-path.ts';
 import { distributionsOf, requirementsIn, shippedBytes, withRequirements } from '../../core/build/uses.ts';
-import { findPython } from '../../core/build/uv.ts';
-import type { Workspace, WorkspaceArtifact } from '../../core/build/workspace.ts';
+import type { Workspace } from '../../core/build/workspace.ts';
 import { UnsupportedProjectError } from '../../core/errors.ts';
 import { runWorkload } from '../../core/optimise/workload.ts';
 import type { BuildPlan, PlannedFunction } from '../../core/release/build-plan.ts';
-import { handlerModule } from '../../core/release/entry.ts';
 import { isOurs } from '../../core/release/plan.ts';
-import { onPath } from '../../core/release/versions.ts';
 import { LAMBDA_LAYERS_PER_FUNCTION } from '../../core/size/limits.ts';
 import { megabytes } from '../../core/size/report.ts';
+import { builtLayersOf, builtWorkload, librariesOf } from '../built-workload.ts';
 import { type Overrides, openBuild } from '../open-build.ts';
 import { table } from '../show/table.ts';
 
@@ -24,36 +21,14 @@ interface Proposed extends ComposedLayer {
   name: string;
 }
 
-const librariesOf = ({ manifest, folder }: WorkspaceArtifact) =>
-  manifest.kind === 'layer' ? join(folder, 'tree', 'python') : join(folder, 'tree');
-
 /** Distributions of the layers that a function's handler and events use, with what these say that they need. */
 async function usedBy(
   fn: PlannedFunction,
   workspace: Workspace,
   requirements: ReadonlyMap<string, string[]>,
 ): Promise<Set<string>> {
-  const interpreter = await findPython(fn.target.python, workspace.folder);
-  const find = (name: string) => workspace.artifacts.get(name);
-  const own = find(fn.name);
-  const layers = onPath(fn.layers).flatMap((name) => find(name) ?? []);
-  const { trace } = await runWorkload(
-    {
-      name: fn.name,
-      interpreter,
-      paths: [
-        ...(own ? [librariesOf(own)] : []),
-        ...layers.flatMap((layer) => foldersOfLayer(librariesOf(layer), fn.target.python)),
-        ...(own ? foldersOfPythonPath(fn.environment, librariesOf(own), layers.map(librariesOf)) : []),
-      ],
-      modules: [handlerModule(fn.handler)],
-      handler: fn.handler,
-      events: fn.smoke,
-      environment: fn.environment,
-      bytecodeCache: join(workspace.folder, 'bytecode'),
-    },
-    true,
-  );
+  const layers = builtLayersOf(fn, workspace);
+  const { trace } = await runWorkload(await builtWorkload(fn, workspace, fn.smoke), true);
   const files = [...trace.opened, ...Object.values(trace.modules)];
   const used = layers.flatMap((layer) => {
     const inside = files

@@ -1,13 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { Command } from 'commander';
 import { canRun } from '../../core/build/artifact.ts';
 import { writeWhole } from '../../core/build/cache.ts';
-import { runtimePackages } from '../../core/build/runtime-packages.ts';
-import { foldersOfLayer, foldersOfPythonPath } from '../../core/build/search-path.ts';
-import { findPython } from '../../core/build/uv.ts';
 import type { Workspace } from '../../core/build/workspace.ts';
 import { eventsFor, type MadeEvent } from '../../core/events/from-template.ts';
 import { ownEvents } from '../../core/events/own.ts';
@@ -16,9 +11,8 @@ import { runWorkload } from '../../core/optimise/workload.ts';
 import { objectOf } from '../../core/project/intrinsics.ts';
 import { type Project, type ProjectFunction, SMOKE_FOLDER } from '../../core/project/project.ts';
 import type { PlannedFunction } from '../../core/release/build-plan.ts';
-import { handlerModule } from '../../core/release/entry.ts';
 import { isOurs } from '../../core/release/plan.ts';
-import { onPath } from '../../core/release/versions.ts';
+import { builtWorkload } from '../built-workload.ts';
 import { type Overrides, openBuild, openProject } from '../open-build.ts';
 import { green, table, yellow } from '../show/table.ts';
 import { withProjectOptions } from './options.ts';
@@ -44,45 +38,16 @@ async function problemsOf(
   events: readonly MadeEvent[],
   workspace: Workspace,
 ): Promise<(string | undefined)[]> {
-  const cache = await mkdtemp(join(tmpdir(), 'plimsoll-events-'));
-  try {
-    const treeOf = (name: string) => {
-      const artifact = workspace.artifacts.get(name);
-      if (artifact === undefined) return [];
-      return [join(artifact.folder, 'tree', ...(artifact.manifest.kind === 'layer' ? ['python'] : []))];
-    };
-    const [own = ''] = treeOf(fn.name);
-    const layers = onPath(fn.layers).flatMap(treeOf);
-    const { outcomes } = await runWorkload(
-      {
-        name: fn.name,
-        interpreter: await findPython(fn.target.python, workspace.folder),
-        paths: [
-          own,
-          ...layers.flatMap((layer) => foldersOfLayer(layer, fn.target.python)),
-          ...foldersOfPythonPath(fn.environment, own, layers),
-          ...(await runtimePackages(join(workspace.folder, 'runtimes'), fn.target)),
-        ],
-        modules: [handlerModule(fn.handler)],
-        handler: fn.handler,
-        events: events.map(({ name, event }) => ({ name, event })),
-        environment: fn.environment,
-        bytecodeCache: cache,
-      },
-      false,
-    );
-    return events.map(({ name }) => {
-      const outcome =
-        outcomes.find(
-          (one) => one.name !== `event ${name}` && one.result !== 'ok' && !one.name.startsWith('event '),
-        ) ?? outcomes.find((one) => one.name === `event ${name}`);
-      return outcome === undefined || outcome.result === 'ok'
-        ? undefined
-        : whyElsewhere(outcome.detail ?? outcome.result);
-    });
-  } finally {
-    await rm(cache, { recursive: true, force: true });
-  }
+  const given = events.map(({ name, event }) => ({ name, event }));
+  const { outcomes } = await runWorkload(await builtWorkload(fn, workspace, given), false);
+  const isEvent = (name: string) => name.startsWith('event ');
+  const unstarted = outcomes.find(({ name, result }) => result !== 'ok' && !isEvent(name));
+  return events.map(({ name }) => {
+    const outcome = unstarted ?? outcomes.find((one) => one.name === `event ${name}`);
+    return outcome === undefined || outcome.result === 'ok'
+      ? undefined
+      : whyElsewhere(outcome.detail ?? outcome.result);
+  });
 }
 
 /** What the template and the folder of events say of a function. Its own come first, and stand for those of the same name. */

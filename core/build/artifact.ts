@@ -18,7 +18,7 @@ import { replaceFile, replaceWithCopy } from './replace.ts';
 import type { Distribution, Target } from './resolve.ts';
 import { runtimePackages } from './runtime-packages.ts';
 import { type Built, seal } from './seal.ts';
-import { foldersOfLayer, foldersOfPythonPath } from './search-path.ts';
+import { searchPath } from './search-path.ts';
 import { listTree, type TreeFile, totalBytes } from './tree.ts';
 import { findPython } from './uv.ts';
 import { writeZip, type ZipResult } from './zip.ts';
@@ -254,12 +254,12 @@ async function importsOf(
   onStep('imports');
   return importModules({
     interpreter,
-    paths: [
+    paths: searchPath(
       libraries,
-      ...others.flatMap((one) => foldersOfLayer(one, target.python)),
-      ...foldersOfPythonPath(environment ?? {}, libraries, others),
-      ...(await runtimePackages(runtimes, target)),
-    ],
+      others,
+      { environment: environment ?? {}, python: target.python },
+      await runtimePackages(runtimes, target),
+    ),
     modules,
     ...(environment ? { environment } : {}),
     onSlow: (module, ms) => onStep(`import ${module} runs for ${Math.round(ms / 1000)} s`),

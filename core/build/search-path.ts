@@ -18,7 +18,7 @@ export const foldersOfLayer = (libraries: string, python: string): string[] => {
  * @param code folder of its code, /var/task there
  * @param layers `python` folders of its layers, /opt/python there
  */
-export function foldersOfPythonPath(
+function foldersOfPythonPath(
   { PYTHONPATH = '' }: Readonly<Record<string, string>>,
   code: string,
   layers: readonly string[],
@@ -36,3 +36,28 @@ export function foldersOfPythonPath(
     })
     .filter((path) => existsSync(path));
 }
+
+/** What a function's code is run with. */
+interface Run {
+  environment: Readonly<Record<string, string>>;
+  /** Minor version, such as 3.11. */
+  python: string;
+}
+
+/**
+ * All folders of a function, in their order.
+ * @param code folder of its code
+ * @param layers `python` folders of its layers, in the order of the path: see onPath
+ * @param runtime folders of the runtime's own packages, which come last
+ */
+export const searchPath = (
+  code: string,
+  layers: readonly string[],
+  { environment, python }: Run,
+  runtime: readonly string[],
+): string[] => [
+  code,
+  ...layers.flatMap((layer) => foldersOfLayer(layer, python)),
+  ...foldersOfPythonPath(environment, code, layers),
+  ...runtime,
+];

@@ -7,7 +7,7 @@ import { install } from '../build/install.ts';
 import { fromRoot, functionSources } from '../build/planned.ts';
 import type { Target } from '../build/resolve.ts';
 import { runtimePackages } from '../build/runtime-packages.ts';
-import { foldersOfLayer, foldersOfPythonPath } from '../build/search-path.ts';
+import { foldersOfLayer, searchPath } from '../build/search-path.ts';
 import { findPython } from '../build/uv.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
 import { ownHandler, ownModules } from '../release/entry.ts';
@@ -193,12 +193,12 @@ function workloadsOf({ plan, workdir }: DecideInput, { layers, functions, foreig
           interpreter: own.interpreter,
           name: fn.name,
           others: fn.foreignLayers > 0,
-          paths: [
+          paths: searchPath(
             own.libraries,
-            ...pathsOf(fn.layers).flatMap((one) => foldersOfLayer(one, fn.target.python)),
-            ...foldersOfPythonPath(fn.environment, own.libraries, pathsOf(fn.layers)),
-            ...own.runtime,
-          ],
+            pathsOf(fn.layers),
+            { environment: fn.environment, python: fn.target.python },
+            own.runtime,
+          ),
           modules: modulesOf([...(wanted ? pick(fn.layers) : []), own]),
           ...(handler === undefined ? { blind: 'its handler is in a layer of others' } : { handler }),
           ...(merged === undefined ? {} : { blind: merged }),
