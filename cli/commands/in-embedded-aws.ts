@@ -87,7 +87,7 @@ async function startPipeline(
     return aws;
   };
   const begin = performance.now();
-  // Read while the embedded AWS starts; what goes wrong is said where it is asked for.
+  // Read while the embedded AWS starts; a failure surfaces where the answer is awaited.
   const sources = pipelineFingerprint();
   sources.catch(() => {});
   const list = new Listr<Partial<Started>>(

@@ -117,11 +117,11 @@ function notesOnVersions(
   return [
     ...ownVersions(fn, layers).map(
       ({ name, version, layer, layerVersion }) =>
-        `function ${fn.name} carries ${name} ${version} of its own, ${megabytes(bytes(name))} as installed, since its layer ${layer} has ${layerVersion}`,
+        `function ${fn.name}: ${name} ${version} (${megabytes(bytes(name))} installed) is packaged with the function; layer ${layer} has ${layerVersion}`,
     ),
     ...clashes(layers).map(
       ({ name, version, layer, layerVersion }) =>
-        `function ${fn.name} runs with ${name} ${version}: a later one of its layers brings it over the ${layerVersion} of ${layer}`,
+        `function ${fn.name}: ${name} ${version} is used; a later layer overrides ${layerVersion} of layer ${layer}`,
     ),
   ];
 }

@@ -7,10 +7,10 @@ import { z } from 'zod';
 import { ResolutionError } from '../errors.ts';
 import type { Architecture } from '../project/template.ts';
 import { readCache, writeWhole } from './cache.ts';
-import { withoutCredentials } from './credentials.ts';
+import { readable, whyTooNew, withoutWheels } from './explain-resolution.ts';
 import { normalizeName } from './names.ts';
 import { BOUND, directOf, splitHashes } from './requirements.ts';
-import { findPython, glibcOf, uv, uvPlatform } from './uv.ts';
+import { findPython, uv, uvPlatform } from './uv.ts';
 import { isSettled, type MadeWheel, nameOfAddress, placeOfWheel, type Wheels } from './wheels.ts';
 
 /** What wheels must fit. */
@@ -71,18 +71,6 @@ export function parseLock(text: string, ids: readonly string[]): Distribution[] 
     }
   }
   return result;
-}
-
-/** uv's own words, without its frame, and with our file names put back. */
-function readable(stderr: string, ids: readonly string[]): string {
-  const text = withoutCredentials(stderr)
-    .split('\n')
-    .filter((line) => !/^(warning|hint):/i.test(line.trim()))
-    .map((line) => line.replace(/^[\s×╰─▶│├]+/, ''))
-    .join(' ')
-    .replace(/set-(\d+)\.txt/g, (whole, index: string) => ids[Number(index)] ?? whole)
-    .replace(/\s+/g, ' ');
-  return text.trim().slice(0, 2000);
 }
 
 /** The hashes that requirements name, by whom: `-c` lines included. */
@@ -157,7 +145,7 @@ async function prepare(
   return prepared;
 }
 
-/** One attempt of a resolution, in a folder of its own. */
+/** Runs uv on prepared files. @param folder that holds them */
 class Attempt {
   constructor(
     private readonly folder: string,
@@ -201,32 +189,6 @@ class Attempt {
       `the requirements of ${this.ids.join(', ')} cannot be resolved for Python ${python} on ${architecture}: ${readable(stderr, this.ids)}. Correct the requirements.txt that names it.`,
     );
   }
-}
-
-/** Names that uv would take, had they a wheel for the target. Pure. @param stderr of `uv pip compile --only-binary` */
-export const withoutWheels = (stderr: string): string[] => [
-  ...new Set(
-    [...stderr.matchAll(/Wheels are required for `([^`]+)`/g)].map(([, name = '']) => normalizeName(name)),
-  ),
-];
-
-/**
- * Why the wheels of a package do not fit, where it is the age of Lambda's operating system; undefined where it is not. Pure.
- * @param stderr of `uv pip compile --only-binary`
- */
-export function whyTooNew(stderr: string, { python, architecture }: Target): string | undefined {
-  const [, name = '', version = '', platforms = ''] =
-    /Wheels are available for `([^`]+)` \(v([^)]+)\) on the following platforms?: ([^\n]+)/.exec(stderr) ??
-    [];
-  const machine = architecture === 'arm64' ? 'aarch64' : 'x86_64';
-  const fitting = [...platforms.matchAll(/`manylinux_2_(\d+)_(\w+)`/g)].flatMap(([, minor, on]) =>
-    on === machine ? [Number(minor)] : [],
-  );
-  const there = glibcOf(python);
-  const oldest = Math.min(...fitting);
-  if (fitting.length === 0 || oldest <= there) return undefined;
-  const other = oldest <= glibcOf('3.12') ? 'python3.12, or ' : '';
-  return `${name} ${version} has wheels for glibc 2.${oldest} and newer; python${python} on Lambda has 2.${there}\n  Take ${other}${name}<${version}.`;
 }
 
 /** So many packages of one project are built from source before we give up. */

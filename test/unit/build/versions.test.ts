@@ -97,7 +97,7 @@ describe('a function whose requirements its layer cannot meet', () => {
     expect(carried('shared')).toEqual(['certifi 2023.7.22', 'idna 3.7', 'urllib3 2.0.7']);
     expect(notes('One')).toContainEqual(
       expect.stringMatching(
-        /^function One carries idna 3\.6 of its own, \d+\.\d [kM]B as installed, since its layer shared has 3\.7$/,
+        /^function One: idna 3\.6 \(\d+\.\d [kM]B installed\) is packaged with the function; layer shared has 3\.7$/,
       ),
     );
     expect(notes('Two').filter((note) => note.includes('idna'))).toEqual([]);
@@ -127,10 +127,10 @@ describe('layers that hold a distribution in two versions', () => {
     expect(carried('older')).toEqual(['idna 3.7', 'six 1.15.0']);
     expect(carried('newer')).toEqual(['six 1.16.0']);
     expect(notes('Up')).toContain(
-      'function Up runs with six 1.16.0: a later one of its layers brings it over the 1.15.0 of older',
+      'function Up: six 1.16.0 is used; a later layer overrides 1.15.0 of layer older',
     );
     expect(notes('Down')).toContain(
-      'function Down runs with six 1.15.0: a later one of its layers brings it over the 1.16.0 of newer',
+      'function Down: six 1.15.0 is used; a later layer overrides 1.16.0 of layer newer',
     );
     expect(notes('Only')).toEqual([]);
     // Sources of the one and bytecode of the other, in one folder, would be read in the wrong order.
