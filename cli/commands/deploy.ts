@@ -52,6 +52,8 @@ export interface Place {
   client: PipelineClient;
   /** What the pipeline does with functions that it cannot build. */
   unbuilt: Rights['unbuilt'];
+  /** What of a template it does not create, a line each, for people. @default nothing */
+  placeholdersIn?(document: Readonly<Record<string, unknown>>): string[];
   reachable(url: string): string;
 }
 
@@ -246,6 +248,7 @@ export async function deploy(options: DeployOptions, place: Place): Promise<numb
   const { unbuilt } = place.unbuilt === 'stub' ? withoutUnbuilt(project, isOnPath) : project;
   const left = [
     ...unbuilt.map(({ logicalId, why }) => `Not released here: ${logicalId}: ${why}.`),
+    ...(place.placeholdersIn?.(project.template.document) ?? []),
     ...project.remarks.map((line) => `Note: ${line}.`),
   ];
   const { rollback, allowDataLoss, whenLocked, unlock } = options;

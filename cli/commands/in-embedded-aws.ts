@@ -9,6 +9,7 @@ import { EmbeddedAws } from '../../local/embedded-aws.ts';
 import { pipelineFingerprint } from '../../local/fingerprint.ts';
 import { STATE } from '../../local/paths.ts';
 import { deployPipeline } from '../../local/pipeline.ts';
+import { placeholdersIn } from '../../local/placeholders.ts';
 import { PipelineClient } from '../pipeline-client.ts';
 import { rendererOf } from '../show/renderer.ts';
 import { dim, duration } from '../show/table.ts';
@@ -151,7 +152,8 @@ export async function inEmbeddedAws(
     });
     Object.assign(process.env, started.aws.environment);
     const client = new PipelineClient(started.outputs);
-    return work({ client, reachable: (url) => started.aws.reachable(url), unbuilt: 'stub' });
+    const reachable = (url: string) => started.aws.reachable(url);
+    return work({ client, reachable, unbuilt: 'stub', placeholdersIn });
   };
   try {
     // What fails because the embedded AWS was ended under it is no news.

@@ -33,6 +33,7 @@ HOLES = (
     "nested_attributes",
     "nested_change_sets",
     "nested_stack_events",
+    "placeholder_types",
     "role_boundaries",
     "s3_event_versions",
     "s3_version_ranges",
