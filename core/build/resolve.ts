@@ -73,19 +73,33 @@ export function parseLock(text: string, ids: readonly string[]): Distribution[] 
   return result;
 }
 
+/** `1.2` of `six==1.2 ; python_version < "3.9"`. */
+const pinnedVersion = (requirement: string): string | undefined =>
+  /^[^;=<>!~]*={2,3}\s*([^\s;,*]+)\s*(;|$)/.exec(requirement)?.[1];
+
+/**
+ * Whether a line with hashes is about this version: a lock has a line for each version that it takes on some Python or platform.
+ */
+const isAbout = (
+  asked: { name: string; version: string | undefined },
+  name: string,
+  version: string,
+): boolean =>
+  asked.name === normalizeName(name) && (asked.version === undefined || asked.version === version);
+
 /** The hashes that requirements name, by whom: `-c` lines included. */
 const asking = (sets: RequirementSets) =>
   Object.entries(sets).flatMap(([id, lines]) =>
     lines.map(splitHashes).flatMap(({ requirement, hashes }) => {
       const name = /^(?:-c )?([A-Za-z0-9][A-Za-z0-9._-]*)/.exec(requirement)?.[1] ?? '';
       return hashes.length > 0 && directOf(requirement) === undefined
-        ? [{ id, name: normalizeName(name), hashes }]
+        ? [{ id, name: normalizeName(name), version: pinnedVersion(requirement), hashes }]
         : [];
     }),
   );
 
-const askedHashes = (sets: RequirementSets, name: string): string[] => [
-  ...new Set(asking(sets).flatMap((one) => (one.name === name ? one.hashes : []))),
+const askedHashes = (sets: RequirementSets, name: string, version: string): string[] => [
+  ...new Set(asking(sets).flatMap((one) => (isAbout(one, name, version) ? one.hashes : []))),
 ];
 
 /**
@@ -101,7 +115,7 @@ export function withOwnHashes(
   return distributions.map((one) => {
     const built = made.get(`${normalizeName(one.name)}==${one.version}`);
     if (built) return { ...one, hashes: [`sha256:${built.sha256}`], made: built };
-    const asked = wanted.filter(({ name }) => name === normalizeName(one.name));
+    const asked = wanted.filter((other) => isAbout(other, one.name, one.version));
     const hashes = one.hashes.filter((hash) => asked.every((own) => own.hashes.includes(hash)));
     if (hashes.length > 0 || asked.length === 0) return { ...one, hashes };
     throw new ResolutionError(
@@ -253,7 +267,7 @@ export async function resolveSets(
         const one = found.find((other) => normalizeName(other.name) === name);
         // Another version of what asks for it may need it no more.
         if (!one) continue;
-        const hashes = askedHashes(sets, name)
+        const hashes = askedHashes(sets, name, one.version)
           .map((hash) => ` --hash=${hash}`)
           .join('');
         const wheel = await wheels.ofSources(`${name}==${one.version}${hashes}`, target).catch((error) => {

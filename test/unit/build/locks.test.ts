@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -210,10 +210,16 @@ describe('uv', () => {
     expect(project.functions[0]?.requirements).toBe('hello/uv.lock');
   });
 
-  it('says where the lock does not fit the project, and keeps to it', async () => {
-    const root = await locked({ 'hello/pyproject.toml': PROJECT.replace('1.15.0', '1.16.0') });
+  it('is brought up to date in a copy where it does not fit the project, and that is said', async () => {
+    const more = PROJECT.replace('"six==1.15.0"', '"six==1.15.0", "attrs==23.1.0"');
+    const root = await locked({ 'hello/pyproject.toml': more });
+    const before = await readFile(join(root, 'hello/uv.lock'), 'utf8');
     const { lines, remarks } = await readDependencies(root, 'hello/uv.lock');
-    expect(lines.at(-1)).toMatch(/^six==1\.15\.0 /);
+    expect(lines.map((line) => line.split(' ')[0]).filter((line) => !line?.startsWith('file:'))).toEqual([
+      'attrs==23.1.0',
+      'six==1.15.0',
+    ]);
+    expect(await readFile(join(root, 'hello/uv.lock'), 'utf8')).toBe(before);
     expect(remarks).toEqual([expect.stringMatching(/^hello\/uv\.lock: .*Run: uv lock$/)]);
   });
 

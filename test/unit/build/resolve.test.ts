@@ -76,6 +76,17 @@ describe('a RECORD', () => {
   });
 });
 
+describe('hashes that requirements name', () => {
+  const six = (version: string) => ({ name: 'six', version, hashes: ['sha256:aa', 'sha256:bb'], via: [] });
+  const line = (version: string, hash: string) =>
+    `six==${version} ; python_version < "4" --hash=sha256:${hash}`;
+  it('count for the version of their line alone', () => {
+    const sets = { fn: [line('1.15.0', 'aa'), line('1.16.0', 'cc')] };
+    expect(withOwnHashes([six('1.15.0')], sets)[0]?.hashes).toEqual(['sha256:aa']);
+    expect(() => withOwnHashes([six('1.16.0')], sets)).toThrow(/six==1\.16\.0: no file of the index/);
+  });
+});
+
 describe('the resolution of several requirement sets', () => {
   it('finds one version of everything for all of them', async () => {
     const lock = await resolveSets({ one: ['python-dateutil==2.8.2'], two: ['six<1.17'] }, TARGET);
