@@ -155,10 +155,12 @@ async function answerOf(
     return existsSync(path) ? [path] : [];
   });
   const target = { python: runtime, architecture: 'x86_64' } as const;
+  // What is not built is named where it lies.
+  const code = join(folder, String(properties['CodeUri'] ?? properties['Code'] ?? logicalId));
   const paths = [
-    join(folder, logicalId),
+    code,
     ...own.toReversed().flatMap((one) => foldersOfLayer(one, runtime)),
-    join(folder, logicalId, 'lib'),
+    join(code, 'lib'),
     ...(await runtimePackages(join(work, 'runtimes'), target)),
   ];
   const input = JSON.stringify([
