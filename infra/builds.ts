@@ -70,7 +70,7 @@ export class Builds extends Construct {
         PERMISSIONS_BOUNDARY: boundary,
         ALLOWED_ROLES: roles.join(','),
         UNBUILT: unbuilt,
-        TYPES: types,
+        ALLOWED_TYPES: types.join(','),
         ...(longestBake === undefined ? {} : { LONGEST_BAKE: longestBake }),
         ...(processors === undefined ? {} : { PROCESSORS: processors }),
       }),

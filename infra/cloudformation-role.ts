@@ -31,6 +31,7 @@ function notThePipeline(stackName: string, storage: Storage): PolicyStatement {
       named('sqs', ''),
       named('states', 'stateMachine:'),
       `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/${stackName}-*`,
+      `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:policy/${stackName}-*`,
     ],
   });
 }
@@ -61,16 +62,25 @@ function inPolicies(statements: readonly PolicyStatement[]): PolicyStatement[][]
   return groups;
 }
 
+interface DeploymentRights {
+  /** ARN of the permissions boundary of every role that it makes. */
+  boundary: string;
+  /** ARNs of managed policies of the owner's, for further types of resources. */
+  policies: readonly string[];
+}
+
 /** The role that CloudFormation deploys the users' stacks with. */
 export class CloudFormationRole extends Construct {
   readonly role: Role;
 
-  /** @param boundary ARN of the permissions boundary of every role that it makes */
-  constructor(scope: Construct, id: string, storage: Storage, boundary: string) {
+  constructor(scope: Construct, id: string, storage: Storage, { boundary, policies }: DeploymentRights) {
     super(scope, id);
     this.role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('cloudformation.amazonaws.com'),
       description: 'Deploys the stacks of released projects',
+      managedPolicies: policies.map((arn, index) =>
+        ManagedPolicy.fromManagedPolicyArn(this, `Owner${index}`, arn),
+      ),
     });
     const artifacts: Permission = {
       actions: ['s3:GetObject', 's3:GetObjectVersion'],

@@ -48,13 +48,18 @@ export class PipelineStack extends Stack {
     const boundary =
       this.contextText('permissionsBoundary') ?? new Boundary(this, 'Boundary', this, storage).policyArn;
     const packages = {
-      indexes: this.contextText('indexes')?.split(',') ?? [],
+      indexes: this.contextList('indexes'),
       npmRegistry: this.contextText('npmRegistry'),
     };
     const unbuilt = this.contextText('unbuilt') === 'stub' ? ('stub' as const) : ('reject' as const);
-    const types = this.contextText('types') === 'any' ? ('any' as const) : ('granted' as const);
-    const rights = { boundary, roles: this.contextText('roles')?.split(',') ?? [], unbuilt, types };
-    const { role } = new CloudFormationRole(this, 'CloudFormation', storage, boundary);
+    const rights = {
+      boundary,
+      roles: this.contextList('roles'),
+      unbuilt,
+      types: this.contextList('types'),
+    };
+    const policies = this.contextList('policies');
+    const { role } = new CloudFormationRole(this, 'CloudFormation', storage, { boundary, policies });
     const settings = {
       ...rights,
       longestBake: this.contextText('longestBake'),
@@ -84,6 +89,11 @@ export class PipelineStack extends Stack {
   private contextText(name: string): string | undefined {
     const value: unknown = this.node.tryGetContext(name);
     return typeof value === 'string' && value !== '' ? value : undefined;
+  }
+
+  /** What `cdk deploy -c NAME=VALUE,VALUE` sets. */
+  private contextList(name: string): string[] {
+    return this.contextText(name)?.split(',') ?? [];
   }
 }
 

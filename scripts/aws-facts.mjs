@@ -13,105 +13,66 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The resource types that a project may deploy: what SAM makes (SAM developer guide, "Generated resources"), and what stands beside it. */
+/**
+ * The resource types that a project may deploy: what SAM makes (SAM developer guide, "Generated resources"), and what stands
+ * beside it in serverless projects.
+ */
 const TYPES = {
-  ApiGateway: [
-    'Account',
-    'ApiKey',
-    'Authorizer',
-    'BasePathMapping',
-    'Deployment',
-    'DomainName',
-    'GatewayResponse',
-    'Method',
-    'Model',
-    'RequestValidator',
-    'Resource',
-    'RestApi',
-    'Stage',
-    'UsagePlan',
-    'UsagePlanKey',
-  ],
-  ApiGatewayV2: [
-    'Api',
-    'ApiMapping',
-    'Authorizer',
-    'Deployment',
-    'DomainName',
-    'Integration',
-    'IntegrationResponse',
-    'Model',
-    'Route',
-    'RouteResponse',
-    'Stage',
-  ],
-  CloudFormation: ['CustomResource', 'Stack', 'WaitCondition', 'WaitConditionHandle'],
-  CloudWatch: ['Alarm', 'CompositeAlarm', 'Dashboard'],
-  Cognito: ['UserPool', 'UserPoolClient'],
-  DynamoDB: ['Table'],
-  Events: ['EventBus', 'Rule'],
-  IAM: ['Policy', 'Role', 'RolePolicy'],
-  IoT: ['TopicRule'],
-  KMS: ['Alias', 'Key'],
-  Kinesis: ['Stream'],
-  Lambda: [
-    'Alias',
-    'EventInvokeConfig',
-    'EventSourceMapping',
-    'Function',
-    'LayerVersion',
-    'LayerVersionPermission',
-    'Permission',
-    'Url',
-    'Version',
-  ],
-  Logs: ['LogGroup', 'MetricFilter', 'SubscriptionFilter'],
-  S3: ['Bucket', 'BucketPolicy'],
-  SNS: ['Subscription', 'Topic', 'TopicInlinePolicy', 'TopicPolicy'],
-  SQS: ['Queue', 'QueueInlinePolicy', 'QueuePolicy'],
-  SSM: ['Parameter'],
-  Scheduler: ['Schedule', 'ScheduleGroup'],
-  SecretsManager: ['Secret'],
-  StepFunctions: ['StateMachine', 'StateMachineAlias', 'StateMachineVersion'],
+  ApiGateway:
+    'Account ApiKey Authorizer BasePathMapping Deployment DocumentationPart DocumentationVersion DomainName GatewayResponse Method Model RequestValidator Resource RestApi Stage UsagePlan UsagePlanKey VpcLink',
+  ApiGatewayV2:
+    'Api ApiMapping Authorizer Deployment DomainName Integration IntegrationResponse Model Route RouteResponse Stage VpcLink',
+  AppConfig:
+    'Application ConfigurationProfile Deployment DeploymentStrategy Environment HostedConfigurationVersion',
+  AppSync:
+    'Api ApiCache ApiKey ChannelNamespace DataSource DomainName DomainNameApiAssociation FunctionConfiguration GraphQLApi GraphQLSchema Resolver',
+  ApplicationInsights: 'Application',
+  Athena: 'NamedQuery WorkGroup',
+  CertificateManager: 'Certificate',
+  CloudFormation: 'CustomResource Stack WaitCondition WaitConditionHandle',
+  CloudFront:
+    'CachePolicy CloudFrontOriginAccessIdentity Distribution Function KeyGroup OriginAccessControl OriginRequestPolicy PublicKey RealtimeLogConfig ResponseHeadersPolicy',
+  CloudWatch: 'Alarm CompositeAlarm Dashboard',
+  Cognito:
+    'IdentityPool IdentityPoolRoleAttachment LogDeliveryConfiguration ManagedLoginBranding UserPool UserPoolClient UserPoolDomain UserPoolGroup UserPoolIdentityProvider UserPoolResourceServer UserPoolRiskConfigurationAttachment UserPoolUICustomizationAttachment UserPoolUser UserPoolUserToGroupAttachment',
+  DynamoDB: 'Table',
+  Events: 'ApiDestination Archive Connection EventBus Rule',
+  IAM: 'ManagedPolicy Policy Role RolePolicy',
+  IoT: 'Policy TopicRule',
+  KMS: 'Alias Key',
+  Kinesis: 'Stream StreamConsumer',
+  KinesisFirehose: 'DeliveryStream',
+  Lambda:
+    'Alias CodeSigningConfig EventInvokeConfig EventSourceMapping Function LayerVersion LayerVersionPermission Permission Url Version',
+  Logs: 'LogGroup LogStream MetricFilter QueryDefinition SubscriptionFilter',
+  Pipes: 'Pipe',
+  ResourceGroups: 'Group',
+  S3: 'Bucket BucketPolicy',
+  SES: 'ConfigurationSet ConfigurationSetEventDestination EmailIdentity Template',
+  SNS: 'Subscription Topic TopicInlinePolicy TopicPolicy',
+  SQS: 'Queue QueueInlinePolicy QueuePolicy',
+  SSM: 'Parameter',
+  Scheduler: 'Schedule ScheduleGroup',
+  SecretsManager: 'ResourcePolicy RotationSchedule Secret',
+  StepFunctions: 'Activity StateMachine StateMachineAlias StateMachineVersion',
+  WAFv2: 'IPSet RegexPatternSet RuleGroup WebACL WebACLAssociation',
+};
+
+/**
+ * What CloudFormation calls for types whose schemas name no handlers: by the API references of the services, one call each to
+ * make, read, change and delete.
+ */
+const WITHOUT_HANDLERS = {
+  'AWS::AppSync::ApiCache': ['CreateApiCache', 'DeleteApiCache', 'GetApiCache', 'UpdateApiCache'],
+  'AWS::AppSync::ApiKey': ['CreateApiKey', 'DeleteApiKey', 'ListApiKeys', 'UpdateApiKey'],
+  'AWS::AppSync::GraphQLSchema': ['GetIntrospectionSchema', 'GetSchemaCreationStatus', 'StartSchemaCreation'],
 };
 
 /** Services whose actions stand in the pipeline's templates, or in the schemas of these types. */
-const SERVICES = [
-  'apigateway',
-  'appconfig',
-  'athena',
-  'bedrock',
-  'cloudformation',
-  'cloudwatch',
-  'codebuild',
-  'cognito-idp',
-  'dynamodb',
-  'ec2',
-  'elasticfilesystem',
-  'events',
-  'execute-api',
-  'firehose',
-  'glue',
-  'iam',
-  'iot',
-  'kinesis',
-  'kms',
-  'lambda',
-  'logs',
-  'rds-data',
-  'rds-db',
-  's3',
-  'sagemaker',
-  'scheduler',
-  'secretsmanager',
-  'ses',
-  'sns',
-  'sqs',
-  'ssm',
-  'states',
-  'sts',
-  'xray',
-];
+const SERVICES =
+  'acm apigateway appconfig applicationinsights appsync athena bedrock cloudformation cloudfront cloudwatch codebuild cognito-identity cognito-idp dynamodb ec2 elasticfilesystem events execute-api firehose glue iam iot kinesis kms lambda logs pipes rds-data rds-db resource-groups s3 sagemaker scheduler secretsmanager ses sns sqs ssm states sts wafv2 xray'.split(
+    ' ',
+  );
 
 const [schemas, schemasSource, definition, iamSource] = process.argv.slice(2);
 if (!iamSource) {
@@ -131,13 +92,18 @@ function write(file, value) {
   console.error(file);
 }
 
-const isAction = (text) => {
+/** An action as IAM spells it, or undefined where it has none: schemas are not strict about capitals, nor is IAM. */
+function actionOf(text) {
   const [service, action] = text.split(':');
-  return iam[service]?.privileges[action] !== undefined;
-};
+  const privileges = Object.keys(iam[service.toLowerCase()]?.privileges ?? {});
+  const name = privileges.find((one) => one.toLowerCase() === action.toLowerCase());
+  return name && `${service.toLowerCase()}:${name}`;
+}
 
 /** What the handlers of a type call when CloudFormation creates, reads, updates, deletes and tags it. */
 function permissionsOf(type) {
+  const beside = WITHOUT_HANDLERS[type];
+  if (beside) return beside.map((name) => `${type.split('::')[1].toLowerCase()}:${name}`);
   const file = join(schemas, `${type.toLowerCase().replaceAll('::', '-')}.json`);
   if (!existsSync(file)) return [];
   const { handlers = {}, tagging = {} } = JSON.parse(readFileSync(file, 'utf8'));
@@ -146,14 +112,19 @@ function permissionsOf(type) {
 }
 
 const types = Object.entries(TYPES).flatMap(([service, names]) =>
-  names.map((name) => `AWS::${service}::${name}`),
+  names.split(' ').map((name) => `AWS::${service}::${name}`),
 );
 const permissions = Object.fromEntries(types.map((type) => [type, permissionsOf(type)]));
 write('core/release/resource-types.json', {
   source: schemasSource,
   // Some schemas name operations that IAM has no action for.
-  noActions: [...new Set(Object.values(permissions).flat())].filter((one) => !isAction(one)).sort(),
-  types: Object.fromEntries(Object.entries(permissions).map(([type, all]) => [type, all.filter(isAction)])),
+  noActions: [...new Set(Object.values(permissions).flat())].filter((one) => !actionOf(one)).sort(),
+  types: Object.fromEntries(
+    Object.entries(permissions).map(([type, all]) => [
+      type,
+      [...new Set(all.map(actionOf).filter(Boolean))].sort(),
+    ]),
+  ),
 });
 
 const patternOf = (arn) =>

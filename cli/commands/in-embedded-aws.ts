@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { DescribeStateMachineCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { Listr } from 'listr2';
 import { machine } from '../../core/build/artifact.ts';
-import { ALL_ROLES } from '../../core/release/boundary.ts';
+import { ALL } from '../../core/release/boundary.ts';
 import type { PipelineOutputs } from '../../core/release/pipeline-outputs.ts';
 import { EmbeddedAws } from '../../local/embedded-aws.ts';
 import { pipelineFingerprint } from '../../local/fingerprint.ts';
@@ -56,7 +56,7 @@ async function isWhole(
  * out. Its Lambda runs what this machine runs. Nobody calls its functions, so that one look at the alarms after each step of traffic shows as much as ten minutes.
  */
 const LAPTOP = {
-  context: { roles: ALL_ROLES, unbuilt: 'stub', types: 'any', longestBake: '5', processors: machine() },
+  context: { roles: ALL, unbuilt: 'stub', types: ALL, longestBake: '5', processors: machine() },
 };
 
 /** The pipeline in an embedded AWS; undefined where the state that was found cannot be used. */

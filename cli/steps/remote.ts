@@ -62,16 +62,17 @@ export class Remote {
 
   /** What the pipeline's owner allows templates to ask for; set on the build that reads them. @throws InvalidInputError */
   get rights(): Rights {
-    const { PERMISSIONS_BOUNDARY: boundary, ALLOWED_ROLES: roles = '', UNBUILT, TYPES } = process.env;
+    const { PERMISSIONS_BOUNDARY: boundary, ALLOWED_ROLES, ALLOWED_TYPES, UNBUILT } = process.env;
+    const list = (text = '') => text.split(',').filter((one) => one !== '');
     if (!boundary)
       throw new InvalidInputError(
         'environment variable PERMISSIONS_BOUNDARY is not set; deploy the pipeline anew',
       );
     return {
       boundary,
-      roles: roles.split(',').filter((role) => role !== ''),
+      roles: list(ALLOWED_ROLES),
       unbuilt: UNBUILT === 'stub' ? 'stub' : 'reject',
-      types: TYPES === 'any' ? 'any' : 'granted',
+      types: list(ALLOWED_TYPES),
     };
   }
 

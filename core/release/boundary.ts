@@ -23,8 +23,8 @@ export interface Rights {
   roles: readonly string[];
   /** What becomes of functions that cannot be built: nothing is released, or they say so when they are called. */
   unbuilt: 'reject' | 'stub';
-  /** Which resource types templates may ask for: those that CloudFormation's role may create, or whatever there is. */
-  types: 'granted' | 'any';
+  /** Resource types that templates may ask for beside those that CloudFormation's role may create by itself; * at the end of one stands for anything. */
+  types: readonly string[];
 }
 
 /** A template with what is known of it, and of the one that nests it. */
@@ -57,8 +57,8 @@ function givenTo(node: unknown, { outer }: Within): [node: unknown, within: With
     : undefined;
 }
 
-/** In the place of ARNs: templates may name whatever role there is. */
-export const ALL_ROLES = '*';
+/** In the place of ARNs, or of types: templates may name whatever there is. */
+export const ALL = '*';
 
 /** Whether a role is one of the template, or of the one that nests it, or one that the pipeline was told to trust. */
 function isTrusted(node: unknown, within: Within, rights: Rights): boolean {
@@ -68,7 +68,7 @@ function isTrusted(node: unknown, within: Within, rights: Rights): boolean {
     return node['Fn::If'].slice(1).every((one) => isNothing(one) || isTrusted(one, within, rights));
   const given = givenTo(node, within);
   if (given) return isTrusted(...given, rights);
-  if (rights.roles.includes(ALL_ROLES)) return true;
+  if (rights.roles.includes(ALL)) return true;
   const text = resolveText(node, within.scope);
   return text !== undefined && rights.roles.includes(text);
 }
@@ -106,11 +106,13 @@ function macroIn(node: unknown, path: string): string | undefined {
     .find(Boolean);
 }
 
-/** What SAM makes of these, CloudFormation's role may; of AWS::Serverless::Connector and GraphQLApi it makes other things. */
+/** What SAM makes of these, CloudFormation's role may; of AWS::Serverless::CapacityProvider it makes other things. */
 const SAM_TYPES = [
   'Api',
   'Application',
+  'Connector',
   'Function',
+  'GraphQLApi',
   'HttpApi',
   'LayerVersion',
   'SimpleTable',
@@ -118,20 +120,33 @@ const SAM_TYPES = [
   'WebSocketApi',
 ].map((name) => `AWS::Serverless::${name}`);
 
+const CONNECTOR = 'AWS::Serverless::Connector';
+const RECORDS = 'AWS::Route53::RecordSetGroup';
+
 /** CDK adds it to its templates; CloudFormation makes nothing of it. */
 const METADATA = 'AWS::CDK::Metadata';
 
-const isPermitted = (type: string): boolean =>
+const matches = (pattern: string, type: string): boolean =>
+  pattern.endsWith('*') ? type.startsWith(pattern.slice(0, -1)) : type === pattern;
+
+const isPermitted = (type: string, more: readonly string[]): boolean =>
   Object.hasOwn(published.types, type) ||
+  more.some((pattern) => matches(pattern, type)) ||
   SAM_TYPES.includes(type) ||
   type === METADATA ||
   type.startsWith('Custom::');
 
 /** The type that a resource is, or that SAM makes of it, which CloudFormation's role may not; undefined where there is none. */
-function unpermitted(type: string, properties: Readonly<Record<string, unknown>>): string | undefined {
-  if (!isPermitted(type)) return type;
+function unpermitted(
+  type: string,
+  properties: Readonly<Record<string, unknown>>,
+  more: readonly string[],
+): { type: string; why: string } | undefined {
+  if (!isPermitted(type, more)) return { type, why: '' };
   const records = type.startsWith('AWS::Serverless::') && objectOf(properties['Domain'])['Route53'];
-  return records ? 'AWS::Route53::RecordSetGroup, which SAM makes of Domain.Route53' : undefined;
+  return records && !isPermitted(RECORDS, more)
+    ? { type: RECORDS, why: ', which SAM makes of Domain.Route53,' }
+    : undefined;
 }
 
 const FUNCTIONS = [
@@ -143,6 +158,11 @@ const FUNCTIONS = [
 
 /** What changes something that it names: a policy on it, leave to call it, what triggers it. By its type, the property and what that may name. */
 const ATTACHED: Readonly<Record<string, { key: string; types: readonly string[] }>> = {
+  'AWS::Cognito::IdentityPoolRoleAttachment': {
+    key: 'IdentityPoolId',
+    types: ['AWS::Cognito::IdentityPool'],
+  },
+  'AWS::IAM::ManagedPolicy': { key: 'Roles', types: [ROLE] },
   'AWS::IAM::Policy': { key: 'Roles', types: [ROLE] },
   'AWS::IAM::RolePolicy': { key: 'RoleName', types: [ROLE] },
   'AWS::Lambda::Alias': { key: 'FunctionName', types: FUNCTIONS },
@@ -152,6 +172,8 @@ const ATTACHED: Readonly<Record<string, { key: string; types: readonly string[] 
   'AWS::Lambda::Url': { key: 'TargetFunctionArn', types: FUNCTIONS },
   'AWS::Lambda::Version': { key: 'FunctionName', types: FUNCTIONS },
   'AWS::S3::BucketPolicy': { key: 'Bucket', types: ['AWS::S3::Bucket'] },
+  'AWS::SecretsManager::ResourcePolicy': { key: 'SecretId', types: ['AWS::SecretsManager::Secret'] },
+  'AWS::SecretsManager::RotationSchedule': { key: 'SecretId', types: ['AWS::SecretsManager::Secret'] },
   'AWS::SNS::TopicInlinePolicy': { key: 'TopicArn', types: ['AWS::SNS::Topic'] },
   'AWS::SNS::TopicPolicy': { key: 'Topics', types: ['AWS::SNS::Topic'] },
   'AWS::SQS::QueueInlinePolicy': { key: 'Queue', types: ['AWS::SQS::Queue'] },
@@ -174,6 +196,19 @@ function isLocal(node: unknown, within: Within, types: readonly string[]): boole
   // One thing of the template, perhaps with a qualifier: ${Hello.Arn}:live.
   const name = target ?? /^\$\{([A-Za-z0-9]+)(\.[A-Za-z]+)?\}(:[\w-]+)?$/.exec(text)?.[1];
   return types.includes(String(typeOf(within, name)));
+}
+
+/** What a connector joins, with its path: SAM gives one end rights on the other, by policies on their roles and on what they name. */
+function connectorEnds(resource: Readonly<Record<string, unknown>>): [path: string, end: unknown][] {
+  const ends = (properties: unknown, path: string): [string, unknown][] =>
+    ['Source', 'Destination'].flatMap((key) =>
+      [objectOf(properties)[key] ?? []].flat().map((end): [string, unknown] => [`${path}.${key}`, end]),
+    );
+  return resource['Type'] === CONNECTOR
+    ? ends(resource['Properties'], 'Properties')
+    : Object.entries(objectOf(resource['Connectors'])).flatMap(([name, one]) =>
+        ends(objectOf(one)['Properties'], `Connectors.${name}.Properties`),
+      );
 }
 
 /**
@@ -210,11 +245,16 @@ export function refuseForeignRights(file: string, within: Within, rights: Rights
   for (const [id, resource] of Object.entries(objectOf(template['Resources']))) {
     const { Type, Properties } = objectOf(resource);
     check(`Resources.${id}`, Properties);
-    const foreign = unpermitted(String(Type), objectOf(Properties));
-    if (foreign !== undefined && rights.types === 'granted')
+    const foreign = unpermitted(String(Type), objectOf(Properties), rights.types);
+    if (foreign)
       refuse(
-        `Resources.${id}: ${foreign} is no type that the pipeline may create. Deploy it in a stack of its own, and give its name or ARN to this one as a parameter.`,
+        `Resources.${id}: ${foreign.type}${foreign.why} is no type that the pipeline may create; deploy it in a stack of its own, and give its name or ARN to this one as a parameter; or let the pipeline create it: npx cdk deploy -c types=${foreign.type} -c policies=ARN, with a managed policy that allows it`,
       );
+    for (const [path, end] of connectorEnds(objectOf(resource)))
+      if (typeOf(within, objectOf(end)['Id']) === undefined)
+        refuse(
+          `Resources.${id}.${path}: ${JSON.stringify(end)} is not of this template; a connector changes what it joins, so name the Id of a resource that the template makes`,
+        );
     const attached = ATTACHED[String(Type)];
     const named = attached && objectOf(Properties)[attached.key];
     if (named !== undefined && !isLocal(named, within, attached?.types ?? []))

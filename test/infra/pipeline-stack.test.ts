@@ -243,6 +243,22 @@ describe('the pipeline stack', () => {
     expect(text).toContain('{"Name":"ALLOWED_ROLES","Type":"PLAINTEXT","Value":"arn:a,arn:b"}');
   });
 
+  it('lets projects have the types that its owner names, with policies of the owner’s', () => {
+    const policy = 'arn:aws:iam::1:policy/databases';
+    const own = new PipelineStack(
+      new App({ context: { types: 'AWS::RDS::*,AWS::EC2::VPC', policies: policy } }),
+      'Own',
+    );
+    const made = Template.fromStack(own);
+    expect(JSON.stringify(made.toJSON())).toContain(
+      '{"Name":"ALLOWED_TYPES","Type":"PLAINTEXT","Value":"AWS::RDS::*,AWS::EC2::VPC"}',
+    );
+    made.hasResourceProperties('AWS::IAM::Role', {
+      Description: 'Deploys the stacks of released projects',
+      ManagedPolicyArns: [policy],
+    });
+  });
+
   it('takes packages from the indexes that its owner names, and from nowhere else', () => {
     const own = new PipelineStack(
       new App({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ALL_ROLES, refuseForeignRights, withBoundary } from '../../../core/release/boundary.ts';
+import { ALL, type Rights, refuseForeignRights, withBoundary } from '../../../core/release/boundary.ts';
 
 type Json = Record<string, unknown>;
 const MINE = 'arn:aws:iam::1:policy/mine';
@@ -7,7 +7,7 @@ const rights = {
   boundary: MINE,
   roles: ['arn:aws:iam::1:role/allowed'],
   unbuilt: 'reject' as const,
-  types: 'granted' as const,
+  types: [] as string[],
 };
 const scope = { parameters: { Given: 'arn:aws:iam::1:role/allowed' }, mappings: {}, conditions: {} };
 const fn = (properties: Json, type = 'AWS::Serverless::Function'): Json => ({
@@ -17,7 +17,10 @@ const fn = (properties: Json, type = 'AWS::Serverless::Function'): Json => ({
     Topic: { Type: 'AWS::SNS::Topic' },
   },
 });
-const check = (template: Json) => () => refuseForeignRights('template.yaml', { template, scope }, rights);
+const check =
+  (template: Json, given: Rights = rights) =>
+  () =>
+    refuseForeignRights('template.yaml', { template, scope }, given);
 
 describe('a role of a function', () => {
   it.each([
@@ -31,7 +34,7 @@ describe('a role of a function', () => {
   });
 
   it('may be any where the pipeline’s owner says so', () => {
-    const all = { ...rights, roles: [ALL_ROLES] };
+    const all = { ...rights, roles: [ALL] };
     for (const Role of ['arn:aws:iam::1:role/admin', { 'Fn::ImportValue': 'admin' }, { Ref: 'Unknown' }])
       expect(() =>
         refuseForeignRights('template.yaml', { template: fn({ Role }), scope }, all),
@@ -245,14 +248,44 @@ describe('a type of resource', () => {
 
   it.each<[string, Json]>([
     ['AWS::Route53::RecordSetGroup', {}],
-    ['AWS::IAM::ManagedPolicy', {}],
-    ['AWS::Serverless::Connector', {}],
+    ['AWS::RDS::DBInstance', {}],
+    ['AWS::Serverless::CapacityProvider', {}],
     ['Acme::Service::Thing', {}],
     ['undefined', {}],
   ])('%s is rejected before anything changes where CloudFormation could not make it', (type, properties) => {
     expect(check(of(type, properties))).toThrow(
-      `template.yaml: Resources.Extra: ${type} is no type that the pipeline may create. Deploy it in a stack of its own`,
+      `template.yaml: Resources.Extra: ${type} is no type that the pipeline may create; deploy it in a stack of its own, and give its name or ARN to this one as a parameter; or let the pipeline create it: npx cdk deploy -c types=${type} -c policies=ARN`,
     );
+  });
+
+  it('is taken where the pipeline’s owner has named it, or what it begins with', () => {
+    const owner = (...types: string[]) => ({ ...rights, types });
+    const database = of('AWS::RDS::DBInstance');
+    expect(check(database, owner('AWS::RDS::DBInstance'))).not.toThrow();
+    expect(check(database, owner('AWS::RDS::*'))).not.toThrow();
+    expect(check(database, owner('*'))).not.toThrow();
+    expect(check(database, owner('AWS::RDS::DB', 'AWS::EC2::*'))).toThrow('AWS::RDS::DBInstance is no type');
+    const records = of('AWS::Serverless::Api', { Domain: { Route53: { HostedZoneId: 'Z' } } });
+    expect(check(records, owner('AWS::Route53::RecordSetGroup'))).not.toThrow();
+  });
+
+  it('that joins two others joins those of the template', () => {
+    const ends = (Source: unknown, Destination: unknown) => ({
+      ...of('AWS::Serverless::Connector', { Source, Destination }),
+    });
+    expect(check(ends({ Id: 'Extra' }, { Id: 'Extra' }))).not.toThrow();
+    expect(check(ends({ Id: 'Extra' }, [{ Id: 'Extra' }, { Arn: 'arn:aws:sqs:::other' }]))).toThrow(
+      'template.yaml: Resources.Extra.Properties.Destination: {"Arn":"arn:aws:sqs:::other"} is not of this template',
+    );
+    const embedded = {
+      Resources: {
+        Topic: {
+          Type: 'AWS::SNS::Topic',
+          Connectors: { One: { Properties: { Destination: { Arn: 'x' }, Permissions: ['Write'] } } },
+        },
+      },
+    };
+    expect(check(embedded)).toThrow('Resources.Topic.Connectors.One.Properties.Destination');
   });
 
   it('that SAM makes of another one is rejected, too', () => {
@@ -265,7 +298,10 @@ describe('a type of resource', () => {
 
   it.each([
     'AWS::DynamoDB::Table',
+    'AWS::Cognito::UserPoolGroup',
+    'AWS::IAM::ManagedPolicy',
     'AWS::Serverless::Function',
+    'AWS::Serverless::GraphQLApi',
     'AWS::CloudFormation::Stack',
     'AWS::CDK::Metadata',
     'Custom::Name',
