@@ -70,7 +70,7 @@ const WITHOUT_HANDLERS = {
 
 /** Services whose actions stand in the pipeline's templates, or in the schemas of these types. */
 const SERVICES =
-  'acm apigateway appconfig applicationinsights appsync athena bedrock cloudformation cloudfront cloudwatch codebuild cognito-identity cognito-idp dynamodb ec2 elasticfilesystem events execute-api firehose glue iam iot kinesis kms lambda logs pipes rds-data rds-db resource-groups s3 sagemaker scheduler secretsmanager ses sns sqs ssm states sts wafv2 xray'.split(
+  'acm apigateway appconfig applicationinsights appsync athena bedrock ce cloudformation cloudfront cloudwatch codebuild cognito-identity cognito-idp comprehend dynamodb ec2 elasticfilesystem es events execute-api firehose glue iam iot kinesis kms lambda logs pipes polly rds-data rds-db rekognition resource-groups s3 sagemaker scheduler secretsmanager ses sns sqs ssm states sts textract translate wafv2 xray'.split(
     ' ',
   );
 
