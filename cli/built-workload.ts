@@ -16,6 +16,16 @@ export const librariesOf = ({ manifest, folder }: WorkspaceArtifact): string =>
 export const builtLayersOf = ({ layers }: PlannedFunction, { artifacts }: Workspace): WorkspaceArtifact[] =>
   onPath(layers).flatMap((name) => artifacts.get(name) ?? []);
 
+/** The libraries of all layers of a function that are known here, the first on its path first. */
+async function librariesOfStack({ stack }: PlannedFunction, workspace: Workspace): Promise<string[]> {
+  const others = await workspace.treesOfOthers();
+  return onPath(stack).flatMap((name) => {
+    const own = workspace.artifacts.get(name);
+    const tree = others.get(name);
+    return own ? librariesOf(own) : tree === undefined ? [] : join(tree, 'python');
+  });
+}
+
 /**
  * A function with some events, on what was built of it and its layers.
  * @param events that its handler is given
@@ -33,7 +43,7 @@ export async function builtWorkload(
     interpreter: await findPython(python, workspace.folder),
     paths: searchPath(
       librariesOf(own),
-      builtLayersOf(fn, workspace).map(librariesOf),
+      await librariesOfStack(fn, workspace),
       { environment: fn.environment, python },
       await runtimePackages(join(workspace.folder, 'runtimes'), fn.target),
     ),

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { Option } from 'commander';
+import { ExternalLayers } from '../core/build/external.ts';
 import { adoptIndexes } from '../core/build/indexes.ts';
 import { isOnPath } from '../core/build/on-path.ts';
 import { rememberingResolver } from '../core/build/resolve.ts';
 import { Wheels } from '../core/build/wheels.ts';
-import { rememberedPlan, Workspace, wheelsIn } from '../core/build/workspace.ts';
+import { externalsIn, rememberedPlan, Workspace, wheelsIn } from '../core/build/workspace.ts';
 import { PrerequisiteError } from '../core/errors.ts';
 import { type Mode, modeSchema } from '../core/optimise/decisions.ts';
 import { buildFolder } from '../core/project/files.ts';
@@ -45,8 +46,12 @@ export async function openProject({ mode, lazy, parameter, ...place }: Overrides
 export const workFolder = (root: string): Promise<string> => buildFolder(root, BUILD_FOLDER);
 
 /** The plan of a project, with the resolution that lies in its build folder as long as nothing has changed. */
-export const planIn = (project: Project, folder: string): Promise<BuildPlan> =>
-  planProject(project, rememberingResolver(join(folder, 'resolutions'), new Wheels(wheelsIn(folder))));
+export const planIn = (project: Project, folder: string): Promise<BuildPlan> => {
+  const wheels = wheelsIn(folder);
+  const resolve = rememberingResolver(join(folder, 'resolutions'), new Wheels(wheels));
+  const layers = new ExternalLayers(project, { folder: externalsIn(folder), wheels, resolve });
+  return planProject(project, resolve, layers.of);
+};
 
 export interface Opened {
   root: string;

@@ -35,6 +35,8 @@ export class TemplateError extends failure('TemplateError', 2) {}
 export class UnsupportedProjectError extends failure('UnsupportedProjectError', 2) {}
 /** An archive is not a plain, honest zip: it climbs out of its folder, links, repeats itself or lies. */
 export class UnsafeArchiveError extends failure('UnsafeArchiveError', 2) {}
+/** A layer of others is not there, or its policy does not let this account read it. */
+export class UnreadableLayerError extends failure('UnreadableLayerError', 2) {}
 /** The requirements have no common solution, or name something that no index has. */
 export class ResolutionError extends failure('ResolutionError', 2) {}
 /** A resolved distribution could not be installed: hash mismatch, no wheel for the platform, no network. */

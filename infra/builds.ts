@@ -17,7 +17,8 @@ import { parse } from 'yaml';
 import { BUILD_IMAGE } from '../core/project/build-image.ts';
 import type { Rights } from '../core/release/boundary.ts';
 import { BUILD_QUEUE_SECONDS, BUILD_SECONDS } from '../core/release/limits.ts';
-import { grant } from './handler-function.ts';
+import { ANY_LAYER, LAYERS_WHY } from './arns.ts';
+import { grant, type Permission } from './handler-function.ts';
 import { buildspecFile, cliBundle, readText } from './paths.ts';
 import type { Storage } from './storage.ts';
 
@@ -47,6 +48,13 @@ interface ResolveSettings extends Rights {
   processors: string | undefined;
 }
 
+/** Which accounts' layers a project uses, nobody knows beforehand. */
+const LAYERS_OF_OTHERS: Permission = {
+  actions: ['lambda:GetLayerVersion'],
+  resources: [ANY_LAYER],
+  wildcard: LAYERS_WHY,
+};
+
 /** The CodeBuild projects, one a buildspec; their source is the command line, which fetches the user's project. */
 export class Builds extends Construct {
   readonly projects: Record<
@@ -66,14 +74,22 @@ export class Builds extends Construct {
     super(scope, id);
     const cli = new Asset(this, 'CommandLine', { path: cliBundle });
     this.projects = {
-      ResolveProject: this.project('Resolve', 'resolve', storage, cli, Duration.seconds(BUILD_SECONDS), {
-        PERMISSIONS_BOUNDARY: boundary,
-        ALLOWED_ROLES: roles.join(','),
-        UNBUILT: unbuilt,
-        ALLOWED_TYPES: types.join(','),
-        ...(longestBake === undefined ? {} : { LONGEST_BAKE: longestBake }),
-        ...(processors === undefined ? {} : { PROCESSORS: processors }),
-      }),
+      ResolveProject: this.project(
+        'Resolve',
+        'resolve',
+        storage,
+        cli,
+        Duration.seconds(BUILD_SECONDS),
+        {
+          PERMISSIONS_BOUNDARY: boundary,
+          ALLOWED_ROLES: roles.join(','),
+          UNBUILT: unbuilt,
+          ALLOWED_TYPES: types.join(','),
+          ...(longestBake === undefined ? {} : { LONGEST_BAKE: longestBake }),
+          ...(processors === undefined ? {} : { PROCESSORS: processors }),
+        },
+        [LAYERS_OF_OTHERS],
+      ),
       OptimiseProject: this.project('Optimise', 'optimise', storage, cli, Duration.seconds(BUILD_SECONDS)),
       LayerProject: this.project('Layer', 'layer', storage, cli, Duration.seconds(BUILD_SECONDS)),
       FunctionsProject: this.project('Functions', 'functions', storage, cli, Duration.seconds(BUILD_SECONDS)),
@@ -87,6 +103,7 @@ export class Builds extends Construct {
     cli: Asset,
     timeout: Duration,
     environment: Record<string, string> = {},
+    permissions: readonly Permission[] = [],
   ): Project {
     const scope = new Construct(this, id);
     const logGroup = new LogGroup(scope, 'Logs', {
@@ -115,8 +132,10 @@ export class Builds extends Construct {
           artifacts.arnForObjects('nested/*'),
           artifacts.arnForObjects('uploads/*'),
           artifacts.arnForObjects('wheels/*'),
+          artifacts.arnForObjects('external/*'),
         ],
       },
+      ...permissions,
       {
         actions: ['s3:GetObject', 's3:GetObjectVersion'],
         resources: [cli.bucket.arnForObjects(cli.s3ObjectKey)],

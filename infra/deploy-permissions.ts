@@ -1,5 +1,5 @@
 import { Aws } from 'aws-cdk-lib';
-import { ANY_ROLE } from './arns.ts';
+import { ANY_LAYER, ANY_ROLE, LAYERS_WHY } from './arns.ts';
 import { arnPatterns, covers, resourcesOf, TYPE_ACTIONS } from './aws/facts.ts';
 import type { Permission } from './handler-function.ts';
 import { TRANSFORMS } from './transforms.ts';
@@ -141,6 +141,8 @@ export function deployPermissions(boundary: string): Permission[] {
       wildcard: 'AWS offers no resource for these actions, or shows all only to who may see all.',
     },
     ...services.map((actions) => ({ actions, resources: resourcesOf(actions), wildcard: WHY })),
+    // Whoever gives a function a layer must be able to read it (Lambda developer guide, "Granting users access to a layer").
+    { actions: ['lambda:GetLayerVersion'], resources: [ANY_LAYER], wildcard: LAYERS_WHY },
     {
       actions: ['cloudformation:CreateChangeSet'],
       resources: TRANSFORMS,

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import {
   GetObjectCommand,
   HeadObjectCommand,
@@ -12,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { REMOVED_FILE } from '../../core/build/artifact.ts';
+import type { ReadLayer } from '../../core/build/external.ts';
 import { SBOM_FILE } from '../../core/build/sbom.ts';
 import { unpack } from '../../core/build/unpack.ts';
 import { placeOfWheel } from '../../core/build/wheels.ts';
@@ -23,10 +25,12 @@ import { madeWheels } from '../../core/release/plan.ts';
 import { keys, type Release, releaseSchema } from '../../core/release/release.ts';
 import { ARTIFACT_LIMITS, PROJECT_LIMITS } from '../../core/size/limits.ts';
 import { systemSentence } from '../../core/system-errors.mjs';
+import { readLayerVersion } from './layer-version.ts';
 
 /** The release that a build works for, with the buckets it reads and writes. */
 export class Remote {
   private readonly s3 = new S3Client();
+  private readonly lambda = new LambdaClient();
 
   private constructor(
     readonly release: Release,
@@ -123,6 +127,18 @@ export class Remote {
     );
     return new Map(trees);
   }
+
+  /** Fetches a layer version of others from Lambda, where it is there and this build may read it: see ReadLayer. */
+  readonly readLayer: ReadLayer = (arn, zip) => readLayerVersion(this.lambda, arn, zip);
+
+  /** Keeps the zip of a layer version for the builds that import with it. */
+  readonly storeLayer = async (sha256: string, zip: string): Promise<void> => {
+    const key = keys.external(sha256);
+    if (!(await this.exists(key))) await this.uploadFile(key, zip);
+  };
+
+  readonly fetchLayer = (sha256: string, zip: string): Promise<void> =>
+    this.download(this.bucket, keys.external(sha256), undefined, zip);
 
   /** Keeps wheels that were built of what has none, for the builds that install them. @param folder of wheels */
   async storeWheels(plan: BuildPlan, folder: string): Promise<void> {

@@ -1,20 +1,21 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ExternalLayers, externalTrees } from '../../core/build/external.ts';
 import { adoptIndexes } from '../../core/build/indexes.ts';
 import { isOnPath } from '../../core/build/on-path.ts';
 import { type BuildContext, buildFunction, buildLayer } from '../../core/build/planned.ts';
 import { resolveSets } from '../../core/build/resolve.ts';
 import type { Built } from '../../core/build/seal.ts';
 import { Wheels } from '../../core/build/wheels.ts';
-import { wheelsIn } from '../../core/build/workspace.ts';
+import { externalsIn, wheelsIn } from '../../core/build/workspace.ts';
 import { InvalidInputError } from '../../core/errors.ts';
 import { decide, type ProvenUnit } from '../../core/optimise/decide.ts';
 import { noEchoIn } from '../../core/project/no-echo.ts';
 import { loadProject } from '../../core/project/project.ts';
 import { rejectUnreleasable } from '../../core/project/releasable.ts';
 import { rejectUnbuilt, withoutUnbuilt } from '../../core/project/unbuilt.ts';
-import type { BuildPlan, PlannedArtifact } from '../../core/release/build-plan.ts';
+import type { PlannedArtifact } from '../../core/release/build-plan.ts';
 import {
   isDecided,
   planProject,
@@ -23,6 +24,7 @@ import {
   withProcessors,
 } from '../../core/release/plan.ts';
 import { keys } from '../../core/release/release.ts';
+import type { Resolve } from '../../core/release/resolution.ts';
 import { megabytes } from '../../core/size/report.ts';
 import { Remote } from './remote.ts';
 import { Templates } from './templates.ts';
@@ -51,9 +53,17 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   for (const { logicalId, why } of project.unbuilt) say(`${logicalId} is not built: ${why}`);
   await adoptIndexes(root, project.requirementFiles);
   const wheels = new Wheels(wheelsIn(workdir));
-  const planned = await planProject(project, (sets, target, constraints, preferred) =>
-    resolveSets(sets, target, constraints, preferred, wheels),
-  );
+  const withWheels: Resolve = (sets, target, constraints, preferred) =>
+    resolveSets(sets, target, constraints, preferred, wheels);
+  const layers = new ExternalLayers(project, {
+    folder: externalsIn(workdir),
+    wheels: wheels.folder,
+    resolve: withWheels,
+    read: remote.readLayer,
+    store: remote.storeLayer,
+    onStep: say,
+  });
+  const planned = await planProject(project, withWheels, layers.of);
   const plan = withProcessors(withLongestBake(planned, remote.longestBake), remote.processors);
   await remote.storeWheels(plan, wheels.folder);
   await remote.writeText(
@@ -74,10 +84,19 @@ async function resolve(remote: Remote, workdir: string): Promise<void> {
   else await optimise(remote, workdir, { root, plan });
 }
 
-/** What installing needs: the indexes that the project names, and the wheels that were built for it. */
-async function ready(remote: Remote, workdir: string, root: string, plan: BuildPlan): Promise<void> {
+/**
+ * What installing and importing need: the indexes that the project names, the wheels that were built for it, layers of others.
+ * @returns the trees of these layers, by their ids
+ */
+async function ready(
+  remote: Remote,
+  workdir: string,
+  { root, plan }: Pick<BuildContext, 'root' | 'plan'>,
+): Promise<BuildContext['externals']> {
   await adoptIndexes(root, plan.requirementFiles);
   await remote.fetchWheels(plan, wheelsIn(workdir));
+  const context = { root, folder: externalsIn(workdir), wheels: wheelsIn(workdir) };
+  return externalTrees(plan.externals, context, remote.fetchLayer);
 }
 
 /** Decides what can go from every artifact, where that is not known yet, and builds those that are not in the bucket. */
@@ -88,10 +107,11 @@ async function optimise(
 ): Promise<void> {
   const key = keys.decisions(plan.decisionsKey);
   if (isDecided(plan) || (await remote.exists(key))) return;
-  await ready(remote, workdir, root, plan);
+  const externals = await ready(remote, workdir, { root, plan });
   const { decisions, units } = await decide({
     root,
     plan,
+    externals,
     workdir: join(workdir, 'optimise'),
     runtimes: runtimesIn(workdir),
     wheels: wheelsIn(workdir),
@@ -104,14 +124,14 @@ async function optimise(
     for (const { step, note } of steps)
       if (note !== undefined) say(`${name}: ${step}: nothing, since ${note}`);
   }
-  await buildDecided(remote, workdir, { root, plan: withDecisions(plan, decisions) }, units);
+  await buildDecided(remote, workdir, { root, plan: withDecisions(plan, decisions), externals }, units);
 }
 
 /** Builds what was just decided and is not in the bucket, layers side by side: trees that are proven need none beneath them. */
 async function buildDecided(
   remote: Remote,
   workdir: string,
-  { root, plan }: Pick<BuildContext, 'root' | 'plan'>,
+  { root, plan, externals }: Pick<BuildContext, 'root' | 'plan' | 'externals'>,
   units: readonly ProvenUnit[],
 ): Promise<void> {
   const build = async (
@@ -121,7 +141,7 @@ async function buildDecided(
   ) => {
     const { name, key } = planned;
     if (await remote.exists(keys.manifest(kind, name, key))) return;
-    const context = await contextOf(workdir, kind, name, { root, plan, trees: new Map() });
+    const context = await contextOf(workdir, kind, name, { root, plan, externals, trees: new Map() });
     const decided = units.find((unit) => unit.kind === kind && unit.name === name);
     const { manifest } = await make({ ...context, decided });
     await remote.upload(kind, planned, context.workdir);
@@ -145,8 +165,9 @@ async function layer(remote: Remote, workdir: string, name: string): Promise<voi
       workdir,
     ),
   ]);
-  await ready(remote, workdir, root, plan);
-  const context = await contextOf(workdir, 'layer', name, { root, plan, trees });
+  // A layer is proven with those that it requires alone.
+  const externals = await ready(remote, workdir, { root, plan: { ...plan, externals: [] } });
+  const context = await contextOf(workdir, 'layer', name, { root, plan, trees, externals });
   const { manifest } = await buildLayer(planned, context);
   await remote.upload('layer', planned, context.workdir);
   say(`layer ${name}: ${megabytes(manifest.bytes)} of ${megabytes(manifest.installedBytes)} installed`);
@@ -160,9 +181,9 @@ async function functions(remote: Remote, workdir: string): Promise<void> {
   const missing = plan.functions.filter((_, index) => !present[index]);
   const used = plan.layers.filter(({ name }) => missing.some((fn) => fn.layers.includes(name)));
   const [root, trees] = await Promise.all([remote.fetchProject(workdir), remote.fetchLayers(used, workdir)]);
-  await ready(remote, workdir, root, plan);
+  const externals = await ready(remote, workdir, { root, plan });
   for (const fn of missing) {
-    const context = await contextOf(workdir, 'function', fn.name, { root, plan, trees });
+    const context = await contextOf(workdir, 'function', fn.name, { root, plan, trees, externals });
     const { manifest } = await buildFunction(fn, context);
     await remote.upload('function', fn, context.workdir);
     say(`function ${fn.name}: ${megabytes(manifest.bytes)}`);
@@ -173,7 +194,7 @@ async function contextOf(
   workdir: string,
   kind: 'layer' | 'function',
   name: string,
-  rest: Pick<BuildContext, 'root' | 'plan' | 'trees'>,
+  rest: Pick<BuildContext, 'root' | 'plan' | 'trees' | 'externals'>,
 ): Promise<BuildContext> {
   const folder = join(workdir, 'artifacts', kind, name);
   await mkdir(folder, { recursive: true });

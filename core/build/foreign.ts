@@ -38,7 +38,7 @@ export async function foreignTree(
 }
 
 /** Plain files, those that links in the project lead to included. @throws ProjectError for other links */
-async function copyFolder(root: string, folder: string, tree: string): Promise<void> {
+export async function copyFolder(root: string, folder: string, tree: string): Promise<void> {
   const files = listSources(root, folder, () => false, rejectLink);
   await copySources(
     files.map(({ path }) => ({ from: join(root, folder, path), to: path })),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ProvenUnit } from '../optimise/decide.ts';
 import type { Decisions } from '../optimise/decisions.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
-import { ownModules } from '../release/entry.ts';
+import { ownModules, unreadLayers } from '../release/entry.ts';
 import { PROBE_FILE } from '../release/probe.ts';
 import { clashes, layersOf, onPath, ownVersions } from '../release/versions.ts';
 import { megabytes } from '../size/report.ts';
@@ -20,6 +20,8 @@ export interface BuildContext {
   plan: BuildPlan;
   /** Unpacked trees of the layers that were built before, by name. */
   trees: ReadonlyMap<string, string>;
+  /** Trees of layers of others, by their ids. */
+  externals: ReadonlyMap<string, string>;
   /** An empty folder of this build's own. */
   workdir: string;
   /** Where copies of the runtime's own packages are kept. */
@@ -129,7 +131,7 @@ function notesOnVersions(
 /** Builds one function of a plan and proves, where it is ours, that its handler imports beside its layers. @throws see buildArtifact, buildForeign */
 export function buildFunction(
   fn: PlannedFunction,
-  { root, plan, trees, workdir, runtimes, wheels, onStep, decided }: BuildContext,
+  { root, plan, trees, externals, workdir, runtimes, wheels, onStep, decided }: BuildContext,
 ): Promise<Built> {
   if (fn.foreign) return buildForeign('function', fn, fn.foreign, { root, workdir, onStep });
   return buildArtifact(
@@ -143,10 +145,10 @@ export function buildFunction(
       mount: '/var/task',
       sources: functionSources(root, fn),
       modules: ownModules(fn),
-      beside: librariesOf(trees, fn.layers),
+      beside: librariesOf(new Map([...trees, ...externals]), fn.stack),
       runtimes,
       wheels,
-      others: fn.foreignLayers > 0,
+      others: unreadLayers(fn) > 0,
       notes: (distributions) => [
         ...notesOnRuntime(root, plan, fn),
         ...notesOnVersions(plan, fn, distributions),

@@ -9,6 +9,7 @@ import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-
 import { wavesOf, withDecisions, withRequired } from '../release/plan.ts';
 import { type OnStep, REMOVED_FILE } from './artifact.ts';
 import { readCache, writeWhole } from './cache.ts';
+import { externalTrees } from './external.ts';
 import { type Manifest, manifestSchema } from './manifest.ts';
 import { buildFunction, buildLayer } from './planned.ts';
 import { readSbom } from './sbom.ts';
@@ -91,6 +92,12 @@ const runtimesIn = (folder: string) => join(folder, 'runtimes');
 /** Where wheels that were built here are kept from build to build. */
 export const wheelsIn = (folder: string) => join(folder, 'wheels');
 
+/** Where trees of layers of others are kept from build to build. */
+export const externalsIn = (folder: string) => join(folder, 'externals');
+
+const treesOfOthers = (root: string, { externals }: BuildPlan, folder: string) =>
+  externalTrees(externals, { root, folder: externalsIn(folder), wheels: wheelsIn(folder) });
+
 const decisionsFile = (folder: string, { decisionsKey }: BuildPlan) =>
   join(folder, 'decisions', `${decisionsKey}.json`);
 
@@ -123,6 +130,7 @@ export async function decidedPlan(
   const { decisions, units } = await decide({
     root,
     plan,
+    externals: await treesOfOthers(root, plan, folder),
     workdir,
     runtimes: runtimesIn(folder),
     wheels: wheelsIn(folder),
@@ -150,6 +158,11 @@ export class Workspace {
     private readonly units: readonly ProvenUnit[] = [],
   ) {}
 
+  /** Trees of the layers of others that are known, by their ids. */
+  treesOfOthers(): Promise<Map<string, string>> {
+    return treesOfOthers(this.root, this.plan, this.folder);
+  }
+
   private async build({ kind, item }: Planned): Promise<void> {
     const parent = join(this.folder, `${kind}s`, item.name);
     const home = join(parent, item.key);
@@ -166,6 +179,7 @@ export class Workspace {
         root: this.root,
         plan: this.plan,
         trees,
+        externals: await this.treesOfOthers(),
         workdir,
         runtimes: runtimesIn(this.folder),
         wheels: wheelsIn(this.folder),

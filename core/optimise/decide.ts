@@ -10,7 +10,7 @@ import { runtimePackages } from '../build/runtime-packages.ts';
 import { foldersOfLayer, searchPath } from '../build/search-path.ts';
 import { findPython } from '../build/uv.ts';
 import type { BuildPlan, PlannedFunction, PlannedLayer } from '../release/build-plan.ts';
-import { ownHandler, ownModules } from '../release/entry.ts';
+import { ownHandler, ownModules, unreadLayers } from '../release/entry.ts';
 import { isOurs, isProvenWith, isSameTarget } from '../release/plan.ts';
 import { agrees, layersOf, onPath, whyMerged } from '../release/versions.ts';
 import type { ProjectDecisions } from './decisions.ts';
@@ -22,6 +22,8 @@ interface DecideInput {
   /** Folder of the project. */
   root: string;
   plan: BuildPlan;
+  /** Trees of layers of others, by their ids. */
+  externals: ReadonlyMap<string, string>;
   /** An empty folder. */
   workdir: string;
   /** Where copies of the runtime's own packages are kept. */
@@ -143,9 +145,9 @@ async function testWorkload(
 
 const bytecodeCache = (workdir: string) => join(workdir, 'bytecode-of-untouched');
 
-/** The libraries of those layers of others that our functions use. */
-async function foreignLayers({ root, plan, workdir }: DecideInput): Promise<Map<string, string>> {
-  const libraries = new Map<string, string>();
+/** The libraries of those layers that our functions use and that are not ours. */
+async function foreignLayers({ root, plan, externals, workdir }: DecideInput): Promise<Map<string, string>> {
+  const libraries = new Map([...externals].map(([id, tree]) => [id, join(tree, 'python')]));
   for (const { name, logicalId, foreign } of plan.layers.filter((one) => isProvenWith(one, plan.functions))) {
     const folder = join(workdir, 'foreign', name);
     await mkdir(folder, { recursive: true });
@@ -192,10 +194,10 @@ function workloadsOf({ plan, workdir }: DecideInput, { layers, functions, foreig
           ...common,
           interpreter: own.interpreter,
           name: fn.name,
-          others: fn.foreignLayers > 0,
+          others: unreadLayers(fn) > 0,
           paths: searchPath(
             own.libraries,
-            pathsOf(fn.layers),
+            pathsOf(fn.stack),
             { environment: fn.environment, python: fn.target.python },
             own.runtime,
           ),

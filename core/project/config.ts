@@ -93,6 +93,18 @@ export const configSchema = z.strictObject({
   botocore: z
     .strictObject({ keep: z.array(z.string().regex(/^[a-z0-9.-]+$/)).default([]) })
     .default({ keep: [] }),
+  /**
+   * What stands in the place of layers of others where these cannot be read: by ARN, with or without the version, or by the name of
+   * the parameter, resource or export that gives it; a zip or a folder as Lambda unpacks it, or a requirements file.
+   */
+  external: z
+    .record(
+      z.string().min(1).max(500),
+      z
+        .string()
+        .regex(/^(?!\/)(?!.*\.\.)[\w./ -]+$/, 'a file or folder of the project, such as layers/tools.zip'),
+    )
+    .default({}),
   /** So many releases can be gone back to, the running one included: layer versions that only older ones need are deleted. @default 5 */
   keepReleases: z.int().min(2).max(50).default(5),
   /** Resources with data, by logical id or type, that no release may delete or replace, beside those of core/release/stateful.ts. */

@@ -5,6 +5,7 @@ import { ifThere, readProjectFile, refuseLinkOutside } from './files.ts';
 import { withIncludes } from './include.ts';
 import { isLocal, type Later, withFiles } from './inline.ts';
 import { isObject, objectOf, ownValue, resolveText, type Scope } from './intrinsics.ts';
+import { ownOf } from './layer-list.ts';
 import { pathInProject } from './path.ts';
 import {
   OUTERMOST,
@@ -126,10 +127,12 @@ export const withLayersOfOutputs = (
   nested: readonly NestedTemplate[],
 ): TemplateFunction[] =>
   functions.map((fn) => {
-    const found = fn.layers.map((name) => (name.includes('.Outputs.') ? layerOfOutput(name, nested) : name));
-    const layers = found.filter((layer) => layer !== undefined);
-    const others = found.slice(layers.length).map(() => undefined);
-    return { ...fn, layers: [...new Set(layers)], foreignLayers: [...fn.foreignLayers, ...others] };
+    const listed = fn.listed.map((one) =>
+      typeof one === 'string' && one.includes('.Outputs.')
+        ? (layerOfOutput(one, nested) ?? { name: one })
+        : one,
+    );
+    return { ...fn, layers: ownOf(listed), listed };
   });
 
 async function readOne(

@@ -19,6 +19,7 @@ import { ifThere, parseJson, REPLACED, readProjectFile, refuseLinkOutside } from
 import { withIncludes } from './include.ts';
 import { type Later, withFiles } from './inline.ts';
 import { objectOf } from './intrinsics.ts';
+import { refuseUnusedStandIns } from './layer-list.ts';
 import { allNested, type NestedTemplate, readNested, withLayersOfOutputs } from './nested.ts';
 import { pathInProject } from './path.ts';
 import { slowest } from './preference.ts';
@@ -253,6 +254,7 @@ export async function loadProject(
     ),
     later,
   );
+  refuseUnusedStandIns(CONFIG_FILE, config, functions);
   const ours = functions.filter(({ foreign }) => !foreign);
   const target = mainTarget(ours);
   const declared = await present(

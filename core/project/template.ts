@@ -5,6 +5,7 @@ import { describeIssues } from './config.ts';
 import { type ForeignBuild, foreignBuild, isComplete, usesUv } from './foreign.ts';
 import { isObject, ownValue, resolve, resolveText, type Scope } from './intrinsics.ts';
 import { withoutLanguageExtensions } from './language-extensions.ts';
+import { type LayerOfOthers, type ListedLayer, ownOf } from './layer-list.ts';
 import { noEchoIn, withoutNames } from './no-echo.ts';
 import { type Preference, preferenceOf, withoutPreferences } from './preference.ts';
 import { parseTemplate } from './yaml.ts';
@@ -69,8 +70,8 @@ export interface TemplateFunction {
   memoryMb: number | undefined;
   /** Logical ids of the project's own layers, those that a nesting template gives included, in the function's order. */
   layers: string[];
-  /** ARNs of layers that somebody else builds; undefined where only CloudFormation knows the ARN. */
-  foreignLayers: (string | undefined)[];
+  /** All layers that it lists, those of others included, in its order. */
+  listed: ListedLayer[];
   /** Environment as far as it is known before deployment; the rest is missing. */
   environment: Record<string, string>;
   /** Every variable's name, known value or not. */
@@ -380,26 +381,36 @@ class TemplateReader {
     return key !== undefined && this.written('', resource, resource.Properties, key) !== undefined;
   }
 
+  private layerOfOthers(entry: unknown): LayerOfOthers {
+    const text = resolveText(entry, this.scope);
+    const [reference] = isObject(entry) ? Object.values(entry) : [];
+    const name = text?.startsWith('arn:') ? undefined : (text ?? resolveText(reference, this.scope));
+    const parameter = isObject(entry) && typeof entry['Ref'] === 'string' ? entry['Ref'] : name;
+    return {
+      ...(text?.startsWith('arn:') ? { arn: text } : {}),
+      ...(parameter === undefined ? {} : { name: parameter }),
+    };
+  }
+
   /** Outputs of nested stacks are among them by their names, such as `Data.Outputs.Core`, until these are read. */
-  layersOf(logicalId: string, properties: Properties): Pick<TemplateFunction, 'layers' | 'foreignLayers'> {
+  layersOf(logicalId: string, properties: Properties): Pick<TemplateFunction, 'layers' | 'listed'> {
     const list = resolve(properties['Layers'] ?? [], this.scope);
     if (!Array.isArray(list)) return this.fail(logicalId, 'Layers', 'must be a list');
-    const layers: string[] = [];
-    const foreignLayers: (string | undefined)[] = [];
+    const listed: ListedLayer[] = [];
     for (const entry of list) {
       const own = isObject(entry) && typeof entry['Ref'] === 'string' ? entry['Ref'] : undefined;
       const given = own === undefined ? undefined : this.place.givenLayers.get(own);
       const resource = own === undefined ? undefined : ownValue(this.resources, own);
       const isLayer = resource !== undefined && this.isBuiltLayer(resource);
       const output = outputOf(entry);
-      if (given !== undefined) layers.push(given);
-      else if (output !== undefined) layers.push(this.place.inside + output);
-      else if (isLayer && own) layers.push(this.place.inside + own);
+      if (given !== undefined) listed.push(given);
+      else if (output !== undefined) listed.push(this.place.inside + output);
+      else if (isLayer && own) listed.push(this.place.inside + own);
       else if (own !== undefined && resource === undefined && !this.declared.has(own)) {
         this.fail(logicalId, 'Layers', `!Ref ${own} names no resource and no parameter`);
-      } else foreignLayers.push(resolveText(entry, this.scope));
+      } else listed.push(this.layerOfOthers(entry));
     }
-    return { layers: [...new Set(layers)], foreignLayers };
+    return { layers: ownOf(listed), listed };
   }
 }
 

@@ -32,6 +32,24 @@ const artifact = z.object({
   decisions: decisionsSchema.optional(),
 });
 
+/** A layer that others have built, and what it holds. */
+const external = z.object({
+  /** Content hash. */
+  id: z.string().regex(/^external:[0-9a-f]{64}$/),
+  /** Its ARN, or what the template calls it. */
+  name: z.string(),
+  /** Unzipped. */
+  bytes: z.int(),
+  from: z.union([
+    /** SHA-256 of its zip in the artifact bucket. */
+    z.object({ stored: z.string().regex(/^[0-9a-f]{64}$/) }),
+    /** Paths in the project. */
+    z.object({ archive: z.string() }),
+    z.object({ folder: z.string() }),
+    z.object({ distributions: z.array(distributionSchema), target }),
+  ]),
+});
+
 const layer = artifact.extend({
   /** Names of the layers that it needs on the path, those they need included. */
   requires: z.array(z.string()),
@@ -50,6 +68,8 @@ const fn = artifact.extend({
   layers: z.array(z.string()),
   /** How many layers of others it uses besides; they count against Lambda's limit. */
   foreignLayers: z.int(),
+  /** Names of its own layers, and ids of those of others that are known, in its order. */
+  stack: z.array(z.string()).default([]),
   handler: z.string(),
   /** Lambda's name: `python3.11`. */
   runtime: z.string(),
@@ -80,6 +100,8 @@ export const buildPlanSchema = z.object({
   decisionsKey: z.string().regex(/^[0-9a-f]{64}$/),
   layers: z.array(layer),
   functions: z.array(fn),
+  /** The layers of others that are known, each once. */
+  externals: z.array(external).default([]),
   /** Files of the project that may say where packages come from: addresses with credentials stay there. */
   requirementFiles: z.array(z.string()).default([]),
   /** In bytes, unzipped; total counts each distinct byte once. Of a cold start in ms. */
@@ -111,4 +133,5 @@ export const buildPlanSchema = z.object({
 export type BuildPlan = z.infer<typeof buildPlanSchema>;
 export type PlannedLayer = BuildPlan['layers'][number];
 export type PlannedFunction = BuildPlan['functions'][number];
+export type PlannedExternal = z.infer<typeof external>;
 export type PlannedArtifact = z.infer<typeof artifact>;

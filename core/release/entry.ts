@@ -21,7 +21,15 @@ const WRAPPED = [
   'ORIG_HANDLER',
 ];
 
-type Fn = Pick<PlannedFunction, 'handler' | 'sources' | 'foreignLayers' | 'environment'>;
+/** How many layers of others a function uses that nobody here has looked into. Pure. */
+export const unreadLayers = ({
+  foreignLayers,
+  layers,
+  stack,
+}: Pick<PlannedFunction, 'foreignLayers' | 'layers' | 'stack'>): number =>
+  foreignLayers - (stack.length - layers.length);
+
+type Fn = Pick<PlannedFunction, 'handler' | 'sources' | 'foreignLayers' | 'layers' | 'stack' | 'environment'>;
 
 /** Whether a module is in the function's own code. */
 const isOwn = (module: string, { sources }: Fn): boolean => {
@@ -33,15 +41,16 @@ const isOwn = (module: string, { sources }: Fn): boolean => {
 
 /** The Handler where its code is here; undefined where it is in a layer of others. Pure. */
 export const ownHandler = (fn: Fn): string | undefined =>
-  fn.foreignLayers === 0 || isOwn(handlerModule(fn.handler), fn) ? fn.handler : undefined;
+  unreadLayers(fn) === 0 || isOwn(handlerModule(fn.handler), fn) ? fn.handler : undefined;
 
 /** The modules in which the function's own code begins: of its Handler, or of the one that a wrapper is given. Pure. */
 export function ownModules(fn: Fn): string[] {
-  const own = ownHandler(fn);
-  if (own !== undefined) return [handlerModule(own)];
+  const handler = handlerModule(fn.handler);
+  if (fn.foreignLayers === 0 || isOwn(handler, fn)) return [handler];
+  const known = unreadLayers(fn) === 0 ? [handler] : [];
   const wrapped = WRAPPED.map((name) => ownValue(fn.environment, name)).find(
     (value) => value !== undefined && value !== UNKNOWN_VALUE && value.includes('.'),
   );
   const module = wrapped === undefined ? undefined : handlerModule(wrapped);
-  return module !== undefined && isOwn(module, fn) ? [module] : [];
+  return module !== undefined && isOwn(module, fn) ? [module, ...known] : known;
 }

@@ -12,6 +12,7 @@ import { type Decisions, type Mode, NO_DECISIONS, type ProjectDecisions } from '
 import { SAFETY_SET } from '../optimise/keep.ts';
 import type { ForeignBuild, SamResource } from '../project/foreign.ts';
 import { ownValue } from '../project/intrinsics.ts';
+import { type LayerOfOthers, othersOf } from '../project/layer-list.ts';
 import { type Project, type ProjectFunction, type ProjectLayer, SMOKE_FOLDER } from '../project/project.ts';
 import { listSources, rejectLink } from '../project/sources.ts';
 import { targetOf } from '../project/target.ts';
@@ -22,6 +23,7 @@ import { megabytes } from '../size/report.ts';
 import {
   type BuildPlan,
   type PlannedArtifact,
+  type PlannedExternal,
   type PlannedFunction,
   type PlannedLayer,
   UNKNOWN_VALUE,
@@ -228,15 +230,45 @@ async function requirementsOf<One extends { requirements?: string }>(
 /** Who asked for a distribution does not change its bytes. */
 const withoutVia = (one: Distribution): Distribution => ({ ...one, via: [] });
 
+/** How a layer of others becomes known: see ExternalLayers. */
+export type FindLayer = (layer: LayerOfOthers, target: Target) => Promise<PlannedExternal | undefined>;
+
+type StackedLayer = PlannedLayer | PlannedExternal;
+
+/** A function's layers in its order, without those of which nothing is known; of one that is listed twice, the first counts. */
+async function stackOf(
+  fn: ProjectFunction,
+  layers: readonly PlannedLayer[],
+  findLayer: FindLayer,
+): Promise<StackedLayer[]> {
+  const found = await Promise.all(
+    [...new Set(fn.listed)].map((one) =>
+      typeof one === 'string'
+        ? layers.find(({ logicalId }) => logicalId === one)
+        : findLayer(one, targetOf(fn)),
+    ),
+  );
+  return found.filter((one) => one !== undefined);
+}
+
+const externalsOf = (stack: readonly StackedLayer[]): PlannedExternal[] =>
+  stack.filter((one): one is PlannedExternal => !('key' in one));
+
+interface Planned {
+  fn: PlannedFunction;
+  externals: readonly PlannedExternal[];
+}
+
 async function planFunction(
   project: Project,
   fn: ProjectFunction,
-  layers: readonly PlannedLayer[],
+  stack: readonly StackedLayer[],
   resolve: Resolve,
 ): Promise<PlannedFunction> {
   const { root } = project;
   const target = targetOf(fn);
-  const own = fn.layers.flatMap((id) => layers.find(({ logicalId }) => logicalId === id) ?? []);
+  const own = stack.filter((one): one is PlannedLayer => 'key' in one);
+  const known = externalsOf(stack).map(({ id }) => id);
   const held = heldBy(own);
   const set = await requirementsOf(root, [fn], ({ logicalId }) => logicalId);
   const resolved = await resolveBeside(set, target, held, resolve);
@@ -255,19 +287,21 @@ async function planFunction(
       fn.handler,
       environmentOf(fn),
       own.map(({ key }) => key),
+      ...(known.length > 0 ? [asDeclared(fn, stack).stack, known] : []),
     ]),
     distributions,
     sources,
     services,
-    ...asDeclared(fn, own),
+    ...asDeclared(fn, stack),
   };
 }
 
-/** What of a planned function is the same whoever builds it. */
-function asDeclared(fn: ProjectFunction, layers: readonly PlannedLayer[]) {
+/** What of a planned function is the same whoever builds it. @param stack its layers, as far as they are known */
+function asDeclared(fn: ProjectFunction, stack: readonly StackedLayer[]) {
   return {
-    layers: fn.layers.flatMap((id) => layers.find(({ logicalId }) => logicalId === id)?.name ?? []),
-    foreignLayers: fn.foreignLayers.length,
+    layers: stack.flatMap((one) => ('key' in one ? [one.name] : [])),
+    foreignLayers: othersOf(fn.listed).length,
+    stack: stack.map((one) => ('key' in one ? one.name : one.id)),
     handler: fn.handler,
     runtime: fn.runtime,
     architecture: fn.architecture,
@@ -318,14 +352,14 @@ async function planForeignLayer(
 async function planForeignFunction(
   project: Project,
   fn: ProjectFunction,
-  layers: readonly PlannedLayer[],
+  stack: readonly StackedLayer[],
   foreign: ForeignBuild,
 ): Promise<PlannedFunction> {
   return {
     ...(await foreignArtifact(project, fn.codeUri, foreign)),
     logicalId: fn.logicalId,
     name: fn.logicalId,
-    ...asDeclared(fn, layers),
+    ...asDeclared(fn, stack),
   };
 }
 
@@ -333,9 +367,14 @@ async function planForeignFunction(
  * Decides what a project's release is built of: one resolution over all layers, each distribution in the lowest layer
  * that needs it, functions with what their layers do not hold.
  * @param resolve how requirements are resolved. Default: by the index, each time
+ * @param findLayer how layers of others become known. Default: none does
  * @throws ProjectError, ResolutionError
  */
-export async function planProject(project: Project, resolve: Resolve = resolveSets): Promise<BuildPlan> {
+export async function planProject(
+  project: Project,
+  resolve: Resolve = resolveSets,
+  findLayer: FindLayer = async () => undefined,
+): Promise<BuildPlan> {
   const { target } = project;
   const everySource = [
     ...project.functions.filter(isOurs).map((fn) => fn.codeUri),
@@ -347,13 +386,19 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     ),
   );
   const layers = await planLayers(project, together(everySource), resolve);
-  const functions = await Promise.all(
-    project.functions.map((fn) =>
-      fn.foreign
-        ? planForeignFunction(project, fn, layers, fn.foreign)
-        : planFunction(project, fn, layers, resolve),
-    ),
+  const planned = await Promise.all(
+    project.functions.map(async (fn): Promise<Planned> => {
+      const stack = await stackOf(fn, layers, findLayer);
+      return {
+        fn: await (fn.foreign
+          ? planForeignFunction(project, fn, stack, fn.foreign)
+          : planFunction(project, fn, stack, resolve)),
+        externals: externalsOf(stack),
+      };
+    }),
   );
+  const functions = planned.map(({ fn }) => fn);
+  const externals = new Map(planned.flatMap((one) => one.externals).map((one) => [one.id, one]));
   const mode = modeOf(project);
   const test = await planTest(project, layers, target, resolve);
   const { keep, lazy, keepSources, fetch } = project.config.optimise;
@@ -380,6 +425,7 @@ export async function planProject(project: Project, resolve: Resolve = resolveSe
     decisionsKey: sha256(JSON.stringify(inputs)),
     layers,
     functions,
+    externals: [...externals.values()],
     requirementFiles: project.requirementFiles,
     budgets: budgetsOf(project),
     keepReleases: project.config.keepReleases,

@@ -106,6 +106,8 @@ export const keys = {
   upload: (sha256: string, name: string) => `uploads/${sha256}/${name}`,
   /** A wheel that was built of what has none. */
   wheel: (sha256: string, file: string) => `wheels/${sha256}/${file}`,
+  /** A layer version of others, by the hash of its zip. */
+  external: (sha256: string) => `external/${sha256}.zip`,
   decisions: (decisionsKey: string) => `decisions/${decisionsKey}.json`,
   zip: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/${kind}.zip`,
   removed: (kind: 'layer' | 'function', name: string, key: string) => `${kind}s/${name}/${key}/removed.zip`,

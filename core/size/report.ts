@@ -101,7 +101,7 @@ function check(
 
 /** Measures all artifacts of a plan against its budgets and against Lambda's own limits. Pure. */
 export function sizeReport(
-  plan: Pick<BuildPlan, 'budgets' | 'functions'>,
+  plan: Pick<BuildPlan, 'budgets' | 'functions' | 'externals'>,
   artifacts: readonly MeasuredArtifact[],
 ): SizeReport {
   const sizes = artifacts.map(({ kind, name, zipped, files }) => ({
@@ -125,10 +125,12 @@ export function sizeReport(
       : [check(`${kind} ${name}`, 'budget', bytes, limit - 1, isDefault(`${group}.${name}`))];
   });
   const functionChecks = plan.functions.flatMap((fn) => {
-    const whole = fn.layers.reduce(
-      (bytes, layer) => bytes + bytesOf('layer', layer),
+    const ofOthers = plan.externals.filter(({ id }) => fn.stack.includes(id));
+    const whole = [
       bytesOf('function', fn.name),
-    );
+      ...fn.layers.map((layer) => bytesOf('layer', layer)),
+      ...ofOthers.map(({ bytes }) => bytes),
+    ].reduce((sum, bytes) => sum + bytes, 0);
     return [
       check(`function ${fn.name} with its layers`, 'lambda-unzipped', whole, LAMBDA_UNZIPPED_BYTES),
       check(

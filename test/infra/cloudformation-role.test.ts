@@ -70,6 +70,14 @@ describe('the role that CloudFormation deploys stacks with', () => {
       expect(mayDo(action), action).toBe(true);
   });
 
+  it('gives functions layers of other accounts', () => {
+    const onLayers = policies
+      .flatMap(({ statements }) => statements)
+      .filter(({ actions }) => actions.includes('lambda:GetLayerVersion'))
+      .flatMap(({ resources }) => resources);
+    expect(onLayers).toContain('arn:{Partition}:lambda:{Region}:*:layer:*:*');
+  });
+
   it('uses keys only through the services that keep something under them', () => {
     const keys = policies
       .flatMap(({ statements }) => statements)

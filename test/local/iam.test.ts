@@ -110,6 +110,15 @@ describe('IAM is enforced on the roles of functions', () => {
     expect(await read('yours')).toMatch(/AccessDenied/);
   });
 
+  it('a permission to read a layer version is one by its ARN', async () => {
+    const arn = (name: string) => `arn:aws:lambda:us-east-1:${ACCOUNT}:layer:${name}:1`;
+    const allowed = [{ Action: 'lambda:GetLayerVersion', Resource: arn('mine') }];
+    const read = (name: string) =>
+      callAs(`layer-${name}`, allowed, 'LambdaClient', 'GetLayerVersionByArnCommand', { Arn: arn(name) });
+    expect(await read('mine')).toBe('ResourceNotFoundException');
+    expect(await read('yours')).toMatch(/AccessDenied/);
+  });
+
   it('a permission to create functions of one name does not create others', async () => {
     const allowed = [
       { Action: 'lambda:CreateFunction', Resource: `arn:aws:lambda:us-east-1:${ACCOUNT}:function:mine-*` },

@@ -258,6 +258,7 @@ describe('names that JavaScript has already', () => {
   it('has no budget for a layer named constructor where nobody gave one', () => {
     const plan = {
       functions: [],
+      externals: [],
       budgets: { layers: {}, functions: {}, total: 100, coldStart: 1, byDefault: [] },
     };
     const report = sizeReport(plan, [{ kind: 'layer', name: 'constructor', zipped: 1, files: [] }]);

@@ -83,7 +83,12 @@ Resources:
     ]);
     expect(functions.slice(1)).toMatchObject([
       { logicalId: 'Data.Fn', codeUri: 'functions/hello', layers: ['UtilsLayer', 'Data.CoreLayer'] },
-      { logicalId: 'Data.Inner.Fn', codeUri: 'functions/hello', layers: ['UtilsLayer'], foreignLayers: [] },
+      {
+        logicalId: 'Data.Inner.Fn',
+        codeUri: 'functions/hello',
+        layers: ['UtilsLayer'],
+        listed: ['UtilsLayer'],
+      },
     ]);
   });
 
@@ -172,9 +177,12 @@ ${uses('Given', '[!Ref Core]')}`,
     const layersOf = (id: string) => functions.find(({ logicalId }) => logicalId === id);
     expect(layersOf('More')).toMatchObject({
       layers: ['UtilsLayer', 'Data.CoreLayer', 'Data.Inner.DeepLayer'],
-      foreignLayers: [undefined],
+      listed: expect.arrayContaining([{ name: 'Data.Outputs.Foreign' }]),
     });
-    expect(layersOf('Others.Given')).toMatchObject({ layers: ['Data.CoreLayer'], foreignLayers: [] });
+    expect(layersOf('Others.Given')).toMatchObject({
+      layers: ['Data.CoreLayer'],
+      listed: ['Data.CoreLayer'],
+    });
   });
 
   it('may have a layer of the same name as another: each is found under a name of its own', async () => {

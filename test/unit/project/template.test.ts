@@ -70,7 +70,7 @@ describe('a SAM template', () => {
       Parameters: { Theirs: { Type: 'String' } },
       Resources: { A: layer(), F: fn({ Layers: [{ Ref: 'A' }, arn, { Ref: 'Theirs' }] }) },
     });
-    expect(functions[0]).toMatchObject({ layers: ['A'], foreignLayers: [arn, undefined] });
+    expect(functions[0]).toMatchObject({ layers: ['A'], listed: ['A', { arn }, { name: 'Theirs' }] });
   });
 
   it('names a layer by its LayerName, else by its logical id', () => {
@@ -274,7 +274,7 @@ describe('an intrinsic', () => {
         codeUri: 'src/',
         runtime: 'python3.11',
         layers: ['Own'],
-        foreignLayers: [undefined],
+        listed: ['Own', { name: 'Stored' }],
       },
     ]);
     expect(functions).toHaveLength(1);

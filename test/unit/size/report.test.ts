@@ -31,6 +31,7 @@ const fn = (name: string, layers: string[], foreignLayers = 0) => ({
   services: [],
   layers,
   foreignLayers,
+  stack: layers,
   handler: 'app.handler',
   runtime: 'python3.11',
   target: { python: '3.11', architecture: 'x86_64' as const },
@@ -55,7 +56,10 @@ describe('the size report', () => {
         ['python/numpy.libs/c.so', 5 * MB, 3],
       ]),
     ];
-    const report = sizeReport({ budgets: budgets({ core: 100 * MB }), functions: [] }, artifacts);
+    const report = sizeReport(
+      { budgets: budgets({ core: 100 * MB }), functions: [], externals: [] },
+      artifacts,
+    );
     expect(explainChecks(report)).toEqual([
       'layer core is 115.0 MB, 15.0 MB over its budget of 100.0 MB (numpy 65.0 MB, pandas 50.0 MB)',
     ]);
@@ -64,7 +68,7 @@ describe('the size report', () => {
   it('takes a budget for a bound that must not be reached', () => {
     const check = (bytes: number) =>
       explainChecks(
-        sizeReport({ budgets: budgets({ core: 10 * MB }), functions: [] }, [
+        sizeReport({ budgets: budgets({ core: 10 * MB }), functions: [], externals: [] }, [
           artifact('layer', 'core', [['a', bytes]]),
         ]),
       );
@@ -74,7 +78,7 @@ describe('the size report', () => {
 
   it('does not take what is over a budget that nobody wrote for a reason to fail', () => {
     const own = { ...budgets({ core: 10 * MB }), byDefault: ['layers.core', 'total'] };
-    const report = sizeReport({ budgets: own, functions: [] }, [
+    const report = sizeReport({ budgets: own, functions: [], externals: [] }, [
       artifact('layer', 'core', [['a', 300 * MB]]),
     ]);
     expect(explainChecks(report)).toEqual([]);
@@ -83,7 +87,7 @@ describe('the size report', () => {
       'layer core is 300.0 MB, 290.0 MB over the default budget of 10.0 MB (a 300.0 MB). Set your own in plimsoll.yaml: budgets',
       'whole release is 300.0 MB, 100.0 MB over the default budget of 200.0 MB (a 300.0 MB). Set your own in plimsoll.yaml: budgets',
     ]);
-    const written = sizeReport({ budgets: { ...own, byDefault: ['total'] }, functions: [] }, [
+    const written = sizeReport({ budgets: { ...own, byDefault: ['total'] }, functions: [], externals: [] }, [
       artifact('layer', 'core', [['a', 30 * MB]]),
     ]);
     expect(() => refuseOverBudget(written)).toThrow('layer core is 30.0 MB, 20.0 MB over its budget');
@@ -96,7 +100,7 @@ describe('the size report', () => {
       artifact('function', 'F', [['z', 144_001, 3]]),
     ];
     const over = sizeReport(
-      { budgets: budgets({}, {}, 900 * MB), functions: [fn('F', ['a', 'b'])] },
+      { budgets: budgets({}, {}, 900 * MB), functions: [fn('F', ['a', 'b'])], externals: [] },
       artifacts,
     );
     expect(explainChecks(over)).toEqual([
@@ -104,10 +108,24 @@ describe('the size report', () => {
         /^function F with its layers is 262\.144001 MB, .* over Lambda's limit of 262\.144 ?/,
       ),
     ]);
-    const many = sizeReport({ budgets: budgets(), functions: [fn('F', ['a'], 5)] }, [
+    const many = sizeReport({ budgets: budgets(), functions: [fn('F', ['a'], 5)], externals: [] }, [
       artifact('function', 'F', []),
     ]);
     expect(explainChecks(many)).toEqual(['function F uses 6 layers, Lambda takes 5']);
+  });
+
+  it('counts layers of others toward Lambda’s limit, and toward no budget', () => {
+    const id = `external:${'0'.repeat(64)}`;
+    const uses = { ...fn('F', ['a'], 1), stack: ['a', id] };
+    const theirs = { id, name: 'arn', bytes: 100 * MB, from: { folder: 'theirs' } };
+    const report = sizeReport({ budgets: budgets(), functions: [uses], externals: [theirs] }, [
+      artifact('layer', 'a', [['x', 163 * MB, 1]]),
+      artifact('function', 'F', []),
+    ]);
+    expect(explainChecks(report)).toEqual([
+      expect.stringMatching(/^function F with its layers is 263\.0 MB, .* over Lambda's limit/),
+    ]);
+    expect(report.total).toBe(163 * MB);
   });
 
   it('counts each distinct file of the whole once', () => {
